@@ -1,0 +1,181 @@
+"""The nouns: what flows between the stages. Frozen, without behaviour beyond what follows from their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A named kind of query: how its answers are graded, when one counts as handled, how fast it must be."""
+
+    name: str
+    metric: str
+    handled_at: float
+    """An answer whose quality is under this has *failed*. In quality units, (0, 1]."""
+    sla_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One request."""
+
+    id: str
+    task: str
+    text: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the caller says beside the text, such as `schema`: the label set that an entity query asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A query with the reference that answers to it are graded against.
+
+    `group` (contract, company, dialogue, ...) is the unit of exchangeability: no split may cut one.
+    """
+
+    query: Query
+    reference: str
+    """In the form in which a tier answers: a label, a text, or entities as canonical JSON (`grading.entities`)."""
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says to one query, before anybody puts a price on it."""
+
+    text: str
+    token_probs: tuple[float, ...] | None
+    """p(y_i | y_<i, x) of each decision or token of the answer, in order; None when the model gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a tier returned."""
+
+    tier: str
+    text: str
+    token_probs: tuple[float, ...] | None
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the router expects of one tier on one query."""
+
+    tier: str
+    quality: float
+    """Expected quality of the tier's answer, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The router's choice of first tier, and its estimates for every tier."""
+
+    task: str
+    first: str
+    estimates: tuple[Estimate, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One tier's answer with its score and verdict."""
+
+    answer: Answer
+    score: float | None
+    """Uncertainty, 0 (sure) to 1; None when the answer cannot be scored, which is never accepted by a threshold."""
+    threshold: float | None
+    """The (task, tier) threshold in force; None when there is none, which escalates."""
+    accepted: bool = False
+    """True on the one step whose answer was returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A stop rule's verdict: return this answer."""
+
+    answer: Answer
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A stop rule's verdict: ask this tier next."""
+
+    tier: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All that happened to one query."""
+
+    query: Query
+    route: Route
+    steps: tuple[Step, ...]
+    answer: Answer
+    reason: str
+    """Why this answer was returned, in words."""
+    policy_version: str
+
+    @property
+    def cost_usd(self) -> float:
+        """Every tier that was called, in USD."""
+        return sum(step.answer.cost_usd for step in self.steps)
+
+    @property
+    def latency_s(self) -> float:
+        """Every tier that was called, one after the other, in seconds."""
+        return sum(step.answer.latency_s for step in self.steps)
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Names of the tiers called, in order."""
+        return tuple(step.answer.tier for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A model or policy taken apart into what can be stored without pickle."""
+
+    kind: str
+    arrays: Mapping[str, NDArray[np.generic]]
+    meta: Mapping[str, object]
+    """JSON values only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Rows of one task that serve one purpose. Made by `replay.folds.split`, which never cuts a group."""
+
+    task: str
+    examples: tuple[Example, ...]
+
+
+class TrainingFold(Fold):
+    """What models, encoders, routers and scorers are fitted on."""
+
+
+class CalibrationFold(Fold):
+    """What thresholds are chosen on. No fit ever sees it."""
+
+
+class GateFold(Fold):
+    """What promotions are decided on."""
+
+
+class TestFold(Fold):
+    """What is reported."""
+
+    __test__ = False  # a noun, whatever pytest thinks of its name

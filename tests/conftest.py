@@ -1,0 +1,38 @@
+"""Where tests find real data and real weights.
+
+Both are absent on a bare machine: the tests that need them skip with a reason, unless ROUTENLP_REQUIRE_DATA=1,
+under which absence is a failure (a continuous-integration run that silently skips proves nothing).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def absent(reason: str) -> NoReturn:
+    if os.environ.get("ROUTENLP_REQUIRE_DATA") == "1":
+        pytest.fail(f"{reason} (ROUTENLP_REQUIRE_DATA=1 makes this a failure)")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def six_tasks_dir() -> Path:
+    """The folder with the six `*.jsonl.gz` files."""
+    root = Path(os.environ.get("ROUTENLP_DATA") or REPOSITORY.parent / "shared" / "data")
+    folder = root / "six-tasks"
+    if not folder.is_dir():
+        absent(f"no six-task data at {folder}: set ROUTENLP_DATA to the folder that holds six-tasks/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Any:
+    """The MiniLM encoder with its real weights, from the cache that set-up filled."""
+    cache = Path(os.environ.get("ROUTENLP_CACHE_DIR") or REPOSITORY / ".cache" / "routenlp")
+    absent(f"no MiniLM weights under {cache}")

@@ -53,12 +53,18 @@ class Router(Protocol):
     def route(self, query: Query) -> Route:
         """Never raises on text: an empty one routes to the top tier."""
 
+    def parts(self) -> Parts:
+        """For storage and for the policy's version."""
+
 
 class Scorer(Protocol):
     """Says how uncertain an answer is."""
 
     def score(self, answer: Answer) -> float | None:
         """In [0, 1], 0 is sure; None when the answer gives nothing to score by."""
+
+    def parts(self) -> Parts:
+        """For storage and for the policy's version."""
 
 
 class StopRule(Protocol):
@@ -69,6 +75,9 @@ class StopRule(Protocol):
 
     def next(self, route: Route, steps: tuple[Step, ...]) -> Stop | Call:
         """With no steps: always a Call. Else Stop with one of the steps' answers, or Call of a dearer tier."""
+
+    def parts(self) -> Parts:
+        """For storage and for the policy's version."""
 
 
 class Metric(Protocol):

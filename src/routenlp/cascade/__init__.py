@@ -1,0 +1,1 @@
+"""The policy, and the machine that runs one query through it without doing any I/O."""

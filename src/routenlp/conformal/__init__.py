@@ -1,0 +1,1 @@
+"""Promises about thresholds and policies: arrays in, verdicts out. Symbols as in the sources cited."""

@@ -1,0 +1,1 @@
+"""The tiers, cheapest first, and what an answer of each costs."""

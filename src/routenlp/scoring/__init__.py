@@ -1,0 +1,1 @@
+"""How uncertain an answer is, from 0 (sure) to 1."""

@@ -1,0 +1,70 @@
+"""The policy: everything that decides, immutable and versioned by a hash of its parts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from routenlp.contracts import Router, Scorer, StopRule
+from routenlp.errors import UnknownTask
+from routenlp.portfolio.tiers import Portfolio
+from routenlp.types import Call, Parts, Query, Route, Step, Stop, Task
+
+
+def fingerprint(parts: Parts) -> str:
+    """SHA-256 of a part: its kind, its JSON and every array's name, type, shape and bytes."""
+    digest = hashlib.sha256()
+    digest.update(json.dumps([parts.kind, parts.meta], sort_keys=True, ensure_ascii=True).encode())
+    for name in sorted(parts.arrays):
+        array = np.ascontiguousarray(parts.arrays[name])
+        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Portfolio + router + scorer + stop rule. Never changed in place: another threshold is another policy."""
+
+    portfolio: Portfolio
+    tasks: Mapping[str, Task]
+    router: Router
+    scorer: Scorer
+    stop_rule: StopRule
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By tier and task, the fingerprint of the model that the thresholds were calibrated for."""
+    version: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        hashes = {name: fingerprint(parts) for name, parts in self.parts().items()}
+        version = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+        object.__setattr__(self, "version", version)
+
+    def parts(self) -> dict[str, Parts]:
+        """What is stored, by name."""
+        frame = {
+            "portfolio": [asdict(tier) for tier in self.portfolio.tiers],
+            "tasks": [asdict(self.tasks[name]) for name in sorted(self.tasks)],
+            "models": {tier: dict(by_task) for tier, by_task in self.models.items()},
+        }
+        return {
+            "frame": Parts("policy/frame", {}, frame),
+            "router": self.router.parts(),
+            "scorer": self.scorer.parts(),
+            "stop_rule": self.stop_rule.parts(),
+        }
+
+    def route(self, query: Query) -> Route:
+        """The router's choice; raises `UnknownTask` for a task that this policy does not know."""
+        if query.task not in self.tasks:
+            known = ", ".join(sorted(self.tasks))
+            raise UnknownTask(f"query {query.id!r}", f"has task {query.task!r}", f"Known tasks: {known}.")
+        return self.router.route(query)
+
+    def next(self, route: Route, steps: tuple[Step, ...]) -> Stop | Call:
+        """The stop rule's verdict."""
+        return self.stop_rule.next(route, steps)

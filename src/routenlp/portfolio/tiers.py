@@ -1,0 +1,59 @@
+"""The portfolio: an ordered list of tiers, the last of which is the top tier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from routenlp.errors import SettingsError
+from routenlp.portfolio.prices import Price
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One position in the portfolio."""
+
+    name: str
+    backend: str
+    """Which kind of backend answers: `student`, `recorded`, ..."""
+    price: Price
+    model: str | None = None
+    """What the backend runs, where it can run several things."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Tiers, cheapest first. Raises `SettingsError` when empty, when names repeat, or when prices fall."""
+
+    tiers: tuple[Tier, ...]
+
+    def __post_init__(self) -> None:
+        if not self.tiers:
+            raise SettingsError("portfolio", "is empty", "List at least one tier; the last is the top tier.")
+        if len(set(self.names)) < len(self.tiers):
+            raise SettingsError("portfolio", f"names repeat in {list(self.names)}", "Give every tier its own name.")
+        for cheaper, dearer in zip(self.tiers, self.tiers[1:], strict=False):
+            if cheaper.price.cost_usd(1, 1) > dearer.price.cost_usd(1, 1):
+                raise SettingsError(
+                    f"portfolio.{dearer.name}.price",
+                    f"is under that of {cheaper.name}, which stands before it",
+                    "List tiers cheapest first.",
+                )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the tiers, cheapest first."""
+        return tuple(tier.name for tier in self.tiers)
+
+    @property
+    def top(self) -> str:
+        """Name of the last tier, which always answers."""
+        return self.tiers[-1].name
+
+    def position(self, name: str) -> int:
+        """0 for the cheapest tier; raises `SettingsError` for a name that is not in the portfolio."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise SettingsError(
+                f"tier {name!r}", "is not in the portfolio", f"Tiers are {', '.join(self.names)}."
+            ) from None

@@ -1,0 +1,1 @@
+"""What outlives a process: artefacts in folders now, traces in a database later."""

@@ -1,0 +1,71 @@
+"""Policies in the artefact store: taken apart on writing, built again from their parts on reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from routenlp.cascade.policy import Policy
+from routenlp.cascade.stop_rules import FirstAnswer, ThresholdCascade
+from routenlp.contracts import Encoder, Router, Scorer, StopRule
+from routenlp.errors import ArtefactError
+from routenlp.portfolio.tiers import Portfolio, Tier
+from routenlp.router.estimator import LinearEstimator
+from routenlp.router.pre_router import PreRouter
+from routenlp.scoring.token_uncertainty import TokenUncertainty
+from routenlp.store import artefacts
+from routenlp.types import Parts, Task
+
+STOP_RULES: Mapping[str, Callable[[Any], StopRule]] = {
+    "stop_rule/first_answer": lambda _: FirstAnswer(),
+    "stop_rule/threshold_cascade": lambda meta: ThresholdCascade(tuple(meta["tiers"]), meta["thresholds"]),
+}
+SCORERS: Mapping[str, Callable[[Any], Scorer]] = {"scorer/token_uncertainty": lambda _: TokenUncertainty()}
+
+
+def save(folder: Path, policy: Policy) -> None:
+    """Write `policy` to `folder`, which must not exist."""
+    artefacts.write(folder, policy.parts())
+
+
+def load(folder: Path, encoder: Encoder) -> Policy:
+    """The policy in `folder`; `encoder` must be the one its router was trained with.
+
+    Raises `ArtefactError` when a byte was changed, a kind is unknown, or the encoder is another.
+    """
+    parts = artefacts.read(folder)
+    try:
+        frame: Any = parts["frame"].meta
+        return Policy(
+            portfolio=Portfolio(tuple(msgspec.convert(tier, Tier) for tier in frame["portfolio"])),
+            tasks={task["name"]: msgspec.convert(task, Task) for task in frame["tasks"]},
+            router=_router(parts["router"], encoder, folder),
+            scorer=_known(SCORERS, parts["scorer"], folder)(parts["scorer"].meta),
+            stop_rule=_known(STOP_RULES, parts["stop_rule"], folder)(parts["stop_rule"].meta),
+            models=frame["models"],
+        )
+    except (KeyError, TypeError, msgspec.ValidationError) as exc:
+        raise ArtefactError(str(folder), f"lacks a part ({exc})", "Save the policy again with this version.") from exc
+
+
+def _router(parts: Parts, encoder: Encoder, folder: Path) -> Router:
+    meta: Any = parts.meta
+    if parts.kind != PreRouter.KIND:
+        raise ArtefactError(str(folder), f"has a router of kind {parts.kind!r}", "Update routenlp to read it.")
+    if meta["encoder"] != encoder.name:
+        raise ArtefactError(
+            str(folder),
+            f"was made with encoder {meta['encoder']!r}, not {encoder.name!r}",
+            "Pass the encoder it was trained with, or train the router again.",
+        )
+    return PreRouter(encoder, LinearEstimator.from_parts(parts), tuple(meta["tiers"]), meta["cutoffs"])
+
+
+def _known(table: Mapping[str, Any], parts: Parts, folder: Path) -> Any:
+    try:
+        return table[parts.kind]
+    except KeyError:
+        raise ArtefactError(str(folder), f"has a part of kind {parts.kind!r}", "Update routenlp to read it.") from None

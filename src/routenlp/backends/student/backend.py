@@ -1,0 +1,47 @@
+"""Backend `student`: one tier whose answers come from students, one a task, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from routenlp.contracts import Student
+from routenlp.errors import BackendError
+from routenlp.portfolio.prices import count_tokens
+from routenlp.portfolio.tiers import Tier
+from routenlp.types import Answer, Prediction, Query
+
+
+class StudentBackend:
+    """`students`: by task. `clock` returns seconds and is read before and after each prediction."""
+
+    def __init__(self, tier: Tier, students: Mapping[str, Student], clock: Callable[[], float]) -> None:
+        self._tier = tier
+        self._students = students
+        self._clock = clock
+
+    def answer(self, query: Query) -> Answer:
+        """The student's answer with its measured latency; raises `BackendError` for a task without a student."""
+        student = self._student(query.task)
+        begin = self._clock()
+        (prediction,) = student.predict([query])
+        return self._priced(query, prediction, self._clock() - begin)
+
+    def answer_all(self, task: str, queries: Sequence[Query]) -> list[Answer]:
+        """Answers to many queries of one task at once; each carries an equal share of the time they took together."""
+        begin = self._clock()
+        predictions = self._student(task).predict(queries)
+        each = (self._clock() - begin) / max(len(queries), 1)
+        return [self._priced(q, p, each) for q, p in zip(queries, predictions, strict=True)]
+
+    def _student(self, task: str) -> Student:
+        student = self._students.get(task)
+        if student is None:
+            raise BackendError(
+                f"tier {self._tier.name!r}", f"has no student for task {task!r}", "Train one, or leave the tier out."
+            )
+        return student
+
+    def _priced(self, query: Query, prediction: Prediction, latency_s: float) -> Answer:
+        read, written = count_tokens(query.text), count_tokens(prediction.text)
+        cost = self._tier.price.cost_usd(read, written)
+        return Answer(self._tier.name, prediction.text, prediction.token_probs, read, written, cost, latency_s)

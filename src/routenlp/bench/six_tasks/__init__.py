@@ -1,0 +1,1 @@
+"""`routenlp bench six-tasks`: trains tiers and router, calibrates, runs the test rows, and measures every system."""

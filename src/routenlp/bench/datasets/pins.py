@@ -19,10 +19,10 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Whole folders, taken out of the repository's archive: a raw file host lists no folders."""
+    """Many files, taken out of the repository's archive: a raw file host lists no folders."""
 
-    folders: tuple[str, ...]
-    """Paths in the repository, with the closing slash; every regular file under them is taken."""
+    wanted: tuple[str, ...]
+    """Paths in the repository: a file, or a folder with its closing slash, of which every regular file is taken."""
     digest: str
     """SHA-256 of the SHA256SUMS text (`checksums.format_sums`) of the files taken. The archive's own bytes are no
     such promise: hosts pack the same commit differently over the years."""
@@ -75,7 +75,7 @@ PINS: Mapping[str, Pin] = _pins(
         commit="04d9878bfca0e1e17e7dd1cf7bd17fc4ce5fcd12",
         licence="CC BY 4.0",
         content=Archive(
-            folders=("corpus/lists/", "corpus/sentences/en/original/", "corpus/tags/en/original/"),
+            wanted=("corpus/lists/", "corpus/sentences/en/original/", "corpus/tags/en/original/"),
             digest="feebb7c05b440276d25e6575da3ff964bf15758dae944560035a48c65fda97f8",
         ),
     ),
@@ -85,7 +85,7 @@ PINS: Mapping[str, Pin] = _pins(
         commit="6909f1fc543104c1c60cf9de63e799f6620d1b0a",
         licence="GPL-3.0",
         content=Archive(
-            folders=("data/final/",), digest="55ed3c36633a3c71631bd8b2f5eac15600e9dbd92db7bc1ef95cc5f58179e7c1"
+            wanted=("data/final/",), digest="55ed3c36633a3c71631bd8b2f5eac15600e9dbd92db7bc1ef95cc5f58179e7c1"
         ),
     ),
     Pin(
@@ -94,12 +94,13 @@ PINS: Mapping[str, Pin] = _pins(
         commit="0b64fdafe049e596a3f5657c219329f24af24198",
         licence="Apache-2.0",
         content=Archive(
-            folders=(
-                "routellm/evals/gsm8k/",
+            wanted=(
+                "routellm/evals/gsm8k/gsm8k_responses.csv",
                 "routellm/evals/mmlu/responses/",
-                "routellm/evals/mt_bench/",
+                "routellm/evals/mt_bench/judgements.jsonl",
+                "routellm/evals/mt_bench/question.jsonl",
             ),
-            digest="f9a96fe7c7f36ef40c1e3d0e1248e61b5ae63976e54a3d7469237cfaf512f4c3",
+            digest="48d5e21398aed8be72a6b17895161716448c4ef184e9fe80c5872acf75fffe01",
         ),
     ),
 )

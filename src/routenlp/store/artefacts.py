@@ -78,6 +78,8 @@ def _files(name: str, parts: Parts) -> dict[str, bytes]:
     if not name.replace("_", "").replace("-", "").isalnum() or name == "manifest":
         raise ArtefactError(f"part {name!r}", "is not a plain name", "Use letters, digits, - and _.")
     out = {f"{name}.json": _canonical({"kind": parts.kind, "meta": parts.meta})}
+    if any(array.dtype.hasobject for array in parts.arrays.values()):
+        raise ArtefactError(f"part {name!r}", "has an array of objects", "Store plain numbers or texts.")
     if parts.arrays:
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {key: np.ascontiguousarray(parts.arrays[key]) for key in sorted(parts.arrays)}

@@ -1,0 +1,51 @@
+# Needs only make and Python 3.11 or newer. `make help` lists what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed-bench ## route six real tasks through three tiers, and show what that saved
+	$(BIN)/routenlp demo
+
+test: $(VENV)/.installed-dev ## every test; those that need data or weights that cannot be had are skipped
+	@$(BIN)/routenlp data get minilm \
+	  || echo "No MiniLM weights: the tests that need them skip, or fail under ROUTENLP_REQUIRE_DATA=1." >&2
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev ## formatting, lint, types and layers
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.installed-bench ## the whole six-task bench, with its figures in bench-results/
+	@mkdir -p bench-results
+	$(BIN)/routenlp bench six-tasks --json bench-results/six-tasks.json
+
+clean: ## remove the environment and caches, not the downloaded weights
+	rm -rf $(VENV) bench-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	  "routenlp needs Python 3.11 or newer, and this is %d.%d. Name another: make PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) cannot make environments: install its venv module (on Debian python3-venv)." >&2; exit 1; }
+
+# What development needs includes what the bench needs. A file of constraints pins the versions that were
+# tested under one version of Python; under any other the newest versions are taken.
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml $(wildcard constraints-*.txt)
+	@pins="constraints-$$($(BIN)/python -c 'import sys; print("py%d%d" % sys.version_info[:2])').txt"; \
+	  set -x; $(BIN)/python -m pip install --quiet $$(test -f $$pins && echo "-c $$pins") -e '.[dev]'
+	@touch $(VENV)/.installed-bench $@
+
+$(VENV)/.installed-bench: $(BIN)/python pyproject.toml $(wildcard constraints-*.txt)
+	@pins="constraints-$$($(BIN)/python -c 'import sys; print("py%d%d" % sys.version_info[:2])').txt"; \
+	  set -x; $(BIN)/python -m pip install --quiet $$(test -f $$pins && echo "-c $$pins") -e '.[bench]'
+	@touch $@

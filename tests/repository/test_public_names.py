@@ -1,0 +1,17 @@
+"""What `import routenlp` offers is a promise: a name is added or taken away on purpose, and here."""
+
+from __future__ import annotations
+
+import routenlp
+
+PUBLIC = [
+    "__version__",
+]
+
+
+def test_public_names_are_the_promised_ones() -> None:
+    assert sorted(routenlp.__all__) == sorted(PUBLIC)
+
+
+def test_every_public_name_exists() -> None:
+    assert [name for name in PUBLIC if not hasattr(routenlp, name)] == []

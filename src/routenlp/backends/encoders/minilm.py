@@ -104,7 +104,8 @@ class MiniLM:
         """For each sentence float32 of shape (len(words), 384): the mean of a word's tokens in the last layer.
 
         A word without tokens (blank, control characters) has zeros. Long sentences are read in windows that
-        overlap, so every word has a vector; of a word with over 32 tokens the first 32 count.
+        overlap, so every word has a vector; of a word with over 32 tokens the first 32 count. Values have
+        float16's precision, so that a cache may keep them in half the space without changing them.
         """
         return self._each(self._words, sentences)
 
@@ -156,7 +157,7 @@ class MiniLM:
                 if window.keep_first <= word < window.keep_last and end > at:
                     out[word] = vectors[at:end].mean(axis=0)
                 at = end
-        return out
+        return out.astype(np.float16).astype(np.float32)
 
 
 def well_formed(text: str) -> str:

@@ -56,7 +56,10 @@ def recorded(quality: Sequence[Sequence[float]], score: Sequence[Sequence[float]
     q, s = np.array(quality, dtype=float).reshape(n, 3), np.array(score, dtype=float).reshape(n, 3)
     cost = np.tile(np.array(PRICES) / 1e6, (n, 1))
     answers = tuple(
-        tuple(answer(t, None if np.isnan(u) else float(u), cost_usd=c) for t, u, c in zip(TIERS, s[i], cost[i], strict=True))
+        tuple(
+            answer(t, None if np.isnan(u) else float(u), cost_usd=c)
+            for t, u, c in zip(TIERS, s[i], cost[i], strict=True)
+        )
         for i in range(n)
     )
     ids = tuple(f"q{i}" for i in range(n))

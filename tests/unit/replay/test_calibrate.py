@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit import worlds
 
 from routenlp.conformal.paper import paper_threshold
 from routenlp.errors import DataError
@@ -16,7 +17,6 @@ from routenlp.replay.calibrate import CalibrationRows, calibration_rows, candida
 from routenlp.replay.cascade import replay
 from routenlp.router.pre_router import first_positions
 from routenlp.types import CalibrationFold, Example, Query, TrainingFold
-from tests.unit import worlds
 
 
 def world(seed: int, n: int = 60) -> CalibrationRows:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit import worlds
 
 from routenlp.replay.cascade import replay
 from routenlp.replay.serve import serve
 from routenlp.types import Answer, Query
-from tests.unit import worlds
 
 unit = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.25, 0.5, 1.0]))
 rows = st.lists(st.tuples(unit, unit, st.booleans()), min_size=1, max_size=12)
@@ -29,9 +29,7 @@ class Lookup:
 @settings(max_examples=60, deadline=None)
 @given(rows, limit, limit, st.sampled_from(worlds.TIERS))
 def test_serving_and_replay_give_the_same_trace(cells, small, mid, first):
-    made = worlds.recorded(
-        [[0.0, 0.5, 1.0]] * len(cells), [[np.nan if odd else a, b, np.nan] for a, b, odd in cells]
-    )
+    made = worlds.recorded([[0.0, 0.5, 1.0]] * len(cells), [[np.nan if odd else a, b, np.nan] for a, b, odd in cells])
     # Scores as serving computes them from probabilities, to the last bit.
     score = np.array([[np.nan if a.token_probs is None else 1 - a.token_probs[0] for a in r] for r in made.answers])
     made = type(made)(**{**{f: getattr(made, f) for f in made.__slots__}, "score": score})

@@ -1,0 +1,62 @@
+"""A policy comes back with the version it was saved with, or is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from tests.unit.worlds import PORTFOLIO, TASK, TIERS, thresholds
+
+from routenlp.cascade.policy import Policy
+from routenlp.errors import ArtefactError
+from routenlp.router.estimator import LinearEstimator
+from routenlp.router.pre_router import PreRouter
+from routenlp.scoring.token_uncertainty import TokenUncertainty
+from routenlp.store.policies import load, save
+from routenlp.types import Query
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """An encoder that says nothing."""
+
+    name: str = "zeros"
+    dim: int = 2
+
+    def encode(self, texts):
+        return np.zeros((len(texts), 2), dtype=np.float32)
+
+
+def policy(limit: float = 0.25) -> Policy:
+    router = PreRouter(Zeros(), LinearEstimator({"intent": np.ones((3, 7))}), TIERS, {"intent": 0.5})
+    models = {"small": {"intent": "ab" * 32}}
+    return Policy(PORTFOLIO, {"intent": TASK}, router, TokenUncertainty(), thresholds({"small": limit}), models)
+
+
+def test_it_comes_back_with_its_version_and_decides_alike(tmp_path):
+    save(tmp_path / "p", policy())
+    back = load(tmp_path / "p", Zeros())
+    assert back.version == policy().version
+    assert back.route(Query("q", "intent", "hi")) == policy().route(Query("q", "intent", "hi"))
+    assert back.stop_rule == policy().stop_rule
+
+
+def test_any_difference_is_another_version():
+    other_model = replace(policy(), models={"small": {"intent": "cd" * 32}})
+    versions = {policy().version, policy(0.26).version, other_model.version}
+    assert len(versions) == 3
+
+
+def test_a_changed_threshold_on_disk_is_refused(tmp_path):
+    save(tmp_path / "p", policy())
+    path = tmp_path / "p" / "stop_rule.json"
+    path.write_text(path.read_text().replace("0.25", "0.95"))
+    with pytest.raises(ArtefactError, match=r"stop_rule\.json"):
+        load(tmp_path / "p", Zeros())
+
+
+def test_another_encoder_is_refused(tmp_path):
+    save(tmp_path / "p", policy())
+    with pytest.raises(ArtefactError, match="'zeros', not 'other'"):
+        load(tmp_path / "p", Zeros("other"))

@@ -141,7 +141,7 @@ def _record(into: Path) -> dict[str, Any]:
         record = json.loads(path.read_text("utf-8"))
         if all(isinstance(entry["files"], dict) for entry in record.values()):
             return dict(record)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (ValueError, TypeError, KeyError, AttributeError):
         pass

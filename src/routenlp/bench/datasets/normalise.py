@@ -117,7 +117,7 @@ def _graded(task: str, content: bytes) -> Iterator[tuple[str, ...]]:
     quality = {"True": "1.0", "False": "0.0"}
     for i, fields in enumerate(_csv(content)):
         for model, outcome in fields.items():
-            if outcome in quality and model != "prompt":
+            if outcome in quality and model != "prompt" and not model.endswith("_response"):
                 yield "routellm", task, f"{task}-{i}", fields["prompt"], model, quality[outcome]
 
 
@@ -126,7 +126,7 @@ def _judged(members: Members) -> Iterator[tuple[str, ...]]:
     for row in _lines(members["routellm/evals/mt_bench/judgements.jsonl"]):
         question, turn = row["question_id"], row["turn"]
         query = turns[question][turn - 1]
-        quality = f"{row['score'] / 10:.4g}"
+        quality = str(round(row["score"] / 10, 4))
         yield "routellm", "mt_bench", f"mt_bench-{question}-{turn}", query, row["model"], quality
 
 

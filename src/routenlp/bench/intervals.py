@@ -189,22 +189,25 @@ def paired_bootstrap(
     return RatioDraws(estimates, {name: ratios[:, i] for i, name in enumerate(systems)}, confidence)
 
 
-def macro(tasks: Sequence[RatioDraws]) -> RatioDraws:
-    """The unweighted mean over tasks of each system's ratio, draw by draw; every task counts the same.
+def over_tasks(tasks: Sequence[RatioDraws], weights: Sequence[float] | None = None) -> RatioDraws:
+    """The mean over tasks of each system's ratio, draw by draw: every task counts the same, or by `weights`.
 
     All tasks name the same systems and were drawn equally often. A system without a figure on one task has no
     mean; a task without draws leaves the mean without bounds.
     """
     if not tasks:
         raise ValueError("no tasks to take a mean over")
+    share = np.asarray([1.0] * len(tasks) if weights is None else weights, dtype=np.float64)
+    share = share / share.sum()
     estimates: dict[str, float | None] = {}
     draws: dict[str, FloatArray] = {}
     for system in tasks[0].estimates:
         known = [value for task in tasks if (value := task.estimates[system]) is not None]
-        estimates[system] = math.fsum(known) / len(tasks) if len(known) == len(tasks) else None
+        complete = len(known) == len(tasks)
+        estimates[system] = math.fsum(w * v for w, v in zip(share, known, strict=True)) if complete else None
         columns = [task.draws[system] for task in tasks]
         drawn = all(len(column) for column in columns)
-        draws[system] = np.mean(columns, axis=0) if drawn else np.empty(0)
+        draws[system] = share @ np.stack(columns) if drawn else np.empty(0)
     return RatioDraws(estimates, draws, tasks[0].confidence)
 
 

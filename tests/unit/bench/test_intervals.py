@@ -16,7 +16,7 @@ from routenlp.bench.intervals import (
     RowRatio,
     design_effect,
     holm,
-    macro,
+    over_tasks,
     mcnemar,
     paired_bootstrap,
     quantile_interval,
@@ -239,17 +239,17 @@ class TestMacro:
         return paired_bootstrap({"a": shares(np.array(values))}, groups, seed=1, draws=300)
 
     def test_every_task_counts_the_same(self) -> None:
-        mean = macro([self.drawn([1.0] * 50, "large"), self.drawn([0.0] * 2, "small")])
+        mean = over_tasks([self.drawn([1.0] * 50, "large"), self.drawn([0.0] * 2, "small")])
         interval = mean.interval("a")
         assert (interval.estimate, interval.low, interval.high) == (0.5, 0.5, 0.5)
 
     def test_a_task_without_bounds_leaves_none(self) -> None:
-        interval = macro([self.drawn([1.0, 0.0], "two"), self.drawn([1.0], "one")]).interval("a")
+        interval = over_tasks([self.drawn([1.0, 0.0], "two"), self.drawn([1.0], "one")]).interval("a")
         assert (interval.estimate, interval.low, interval.high) == (0.75, None, None)
 
     def test_a_task_without_a_figure_leaves_no_mean(self) -> None:
-        assert macro([self.drawn([1.0, 0.0], "two"), self.drawn([], "none")]).interval("a") == UNKNOWN
+        assert over_tasks([self.drawn([1.0, 0.0], "two"), self.drawn([], "none")]).interval("a") == UNKNOWN
 
     def test_of_no_tasks_is_refused(self) -> None:
         with pytest.raises(ValueError, match="no tasks"):
-            macro([])
+            over_tasks([])

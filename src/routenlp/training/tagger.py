@@ -1,0 +1,196 @@
+"""Fits taggers: one conditional random field a label set, and the temperature at which its probabilities are true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from routenlp.backends.student.chain import Chain
+from routenlp.backends.student.tagger import SCHEMA, LabelSet, Tagger, with_neighbours, write_spans
+from routenlp.backends.student.word_features import word_features
+from routenlp.contracts import TokenEncoder
+from routenlp.errors import TrainingError
+from routenlp.grading.entities import Entity, from_text
+from routenlp.training.crf import Fitted, Observations, Penalty, fit_chain, lay_out, likelihood
+from routenlp.training.spans import Marked, lists_mentions, mark
+from routenlp.types import Example, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class TaggerFit:
+    """How taggers are fitted."""
+
+    min_count: int = 3
+    """Features seen less often are dropped."""
+    penalty: Penalty = Penalty(lexical=1.0, dense=10.0, move=0.1)
+    max_steps: int = 50
+    held_out: float = 0.2
+    """Share of the rows on which the temperature is found, by a fit on the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The marked texts of one label set, and their vectors where there is an encoder."""
+
+    types: tuple[str, ...]
+    mentions: bool
+    texts: tuple[Marked, ...]
+    vectors: tuple[Vectors, ...]
+
+    def part(self, rows: Sequence[int]) -> Corpus:
+        """Some of the texts."""
+        vectors = tuple(self.vectors[i] for i in rows) if self.vectors else ()
+        return Corpus(self.types, self.mentions, tuple(self.texts[i] for i in rows), vectors)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Words of each text."""
+        return tuple(len(text.words) for text in self.texts)
+
+    @property
+    def tags(self) -> NDArray[np.int64]:
+        """Tags of all words, text after text."""
+        return np.concatenate([write_spans(text.spans, len(text.words)) for text in self.texts])
+
+
+def fit_tagger(
+    examples: Sequence[Example], *, encoder: TokenEncoder | None, seed: int, how: TaggerFit | None = None
+) -> Tagger:
+    """Fits on all `examples`; with an encoder on its word vectors too. Rows without a label set are left out.
+
+    Raises `TrainingError` when no row names a label set and has words and a readable reference.
+    """
+    how = how or TaggerFit()
+    fitted: dict[str, LabelSet] = {}
+    for name, corpus in gather(examples, encoder).items():
+        fitted[name] = _fit(corpus, how, seed)
+    if not fitted:
+        raise TrainingError(
+            "tagger",
+            f"none of {len(examples)} rows can be learned from",
+            f"Give rows with metadata[{SCHEMA!r}], a text, and a reference that lists entities as JSON.",
+        )
+    return Tagger(fitted, encoder)
+
+
+def gather(examples: Sequence[Example], encoder: TokenEncoder | None) -> dict[str, Corpus]:
+    """The usable rows, by label set in order of name."""
+    rows: dict[str, list[tuple[str, tuple[Entity, ...]]]] = {}
+    for example in examples:
+        entities, name = from_text(example.reference), example.query.metadata.get(SCHEMA)
+        if name and entities is not None and example.query.text.strip():
+            rows.setdefault(name, []).append((example.query.text, entities))
+    return {name: _corpus(rows[name], encoder) for name in sorted(rows)}
+
+
+def _corpus(rows: Sequence[tuple[str, tuple[Entity, ...]]], encoder: TokenEncoder | None) -> Corpus:
+    types = tuple(sorted({entity.type for _, entities in rows for entity in entities}))
+    mentions = lists_mentions(rows)
+    texts = tuple(mark(text, entities, types, mentions=mentions) for text, entities in rows)
+    vectors = encoder.encode_words([[word.form for word in text.words] for text in texts]) if encoder else []
+    return Corpus(types, mentions, texts, tuple(vectors))
+
+
+def _fit(corpus: Corpus, how: TaggerFit, seed: int) -> LabelSet:
+    """The weights from all rows, at the temperature that suits those from a part of them on the rest."""
+    order = np.random.default_rng(seed).permutation(len(corpus.texts)).tolist()
+    apart = int(len(order) * how.held_out)
+    label_set = _weigh(corpus, how)
+    if apart == 0:
+        return label_set
+    rehearsal = _weigh(corpus.part(order[apart:]), how)
+    temperature = find_temperature(rehearsal, corpus.part(order[:apart]))
+    return at_temperature(label_set, temperature)
+
+
+def _weigh(corpus: Corpus, how: TaggerFit) -> LabelSet:
+    features = np.concatenate([word_features([word.form for word in text.words]) for text in corpus.texts])
+    known, counts = np.unique(features, return_counts=True)
+    known = known[counts >= how.min_count]
+    lexical = _count(features, known)
+    del features
+    dense, mean, scale = _standardise(corpus)
+    seen = Observations(lexical, dense, corpus.lengths)
+    fitted = fit_chain(seen, corpus.tags, forbidden_moves(len(corpus.types)), how.penalty, max_steps=how.max_steps)
+    return _label_set(corpus, known, fitted, mean, scale)
+
+
+def _label_set(corpus: Corpus, known: NDArray[np.uint32], fitted: Fitted, mean: Vectors, scale: Vectors) -> LabelSet:
+    """Folds the standardisation into the weights."""
+    dense = fitted.dense / scale[:, None]
+    constant = -(mean @ dense)[None, :]
+    nothing = np.zeros((1, fitted.lexical.shape[1]), dtype=np.float32)
+    return LabelSet(
+        types=corpus.types,
+        unique=not corpus.mentions,
+        known=known,
+        lexical=np.vstack([fitted.lexical, nothing]),
+        dense=np.vstack([dense, constant]),
+        chain=fitted.chain,
+    )
+
+
+def _count(features: NDArray[np.uint32], known: NDArray[np.uint32]) -> sparse.csr_matrix:
+    """CSR (words, known features)."""
+    if not len(known):
+        return sparse.csr_matrix((len(features), 0), dtype=np.float32)
+    at = np.minimum(np.searchsorted(known, features), len(known) - 1).astype(np.int32)
+    hit = known[at] == features
+    bounds = np.concatenate([[0], np.cumsum(hit.sum(axis=1))]).astype(np.int32)
+    ones = np.ones(int(bounds[-1]), dtype=np.float32)
+    return sparse.csr_matrix((ones, at[hit], bounds), shape=(len(features), len(known)))
+
+
+def _standardise(corpus: Corpus) -> tuple[Vectors, Vectors, Vectors]:
+    """Vectors in context with mean 0 and deviation 1 in each dimension; that mean and deviation."""
+    if not corpus.vectors:
+        none = np.zeros(0, dtype=np.float32)
+        return np.zeros((sum(corpus.lengths), 0), dtype=np.float32), none, none
+    dense = np.concatenate([with_neighbours(vectors) for vectors in corpus.vectors])
+    mean, scale = dense.mean(axis=0), np.maximum(dense.std(axis=0), np.float32(1e-6))
+    dense -= mean
+    dense /= scale
+    return dense, mean, scale
+
+
+def forbidden_moves(types: int) -> NDArray[np.bool_]:
+    """bool (k + 1, k), as `fit_chain` takes it: I-type comes after B-type or I-type only, and never first."""
+    k = 1 + 2 * types
+    forbidden = np.zeros((k + 1, k), dtype=np.bool_)
+    for inside in range(2, k, 2):
+        forbidden[:, inside] = True
+        forbidden[[inside - 1, inside], inside] = False
+    return forbidden
+
+
+def at_temperature(label_set: LabelSet, temperature: float) -> LabelSet:
+    """The same answers, less sure (temperature > 1) or surer."""
+    return LabelSet(
+        types=label_set.types,
+        unique=label_set.unique,
+        known=label_set.known,
+        lexical=(label_set.lexical / temperature).astype(np.float32),
+        dense=(label_set.dense / temperature).astype(np.float32),
+        chain=label_set.chain.tempered(temperature),
+    )
+
+
+def find_temperature(label_set: LabelSet, corpus: Corpus) -> float:
+    """The temperature, of a grid from 0.7 to 3, at which the references are likeliest."""
+    layout = lay_out(corpus.lengths)
+    pairs = zip(corpus.texts, corpus.vectors or [None] * len(corpus.texts), strict=True)
+    emit = np.concatenate(
+        [label_set.emissions([word.form for word in text.words], vectors) for text, vectors in pairs]
+    )[layout.rows]
+    gold = corpus.tags[layout.rows]
+
+    def fit(temperature: float) -> float:
+        chain: Chain = label_set.chain.tempered(temperature)
+        return likelihood(chain, (emit / temperature).astype(np.float32), gold, layout).value
+
+    grid = np.geomspace(0.7, 3.0, 24).tolist()
+    return float(max(grid, key=fit))

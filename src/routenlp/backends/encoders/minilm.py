@@ -96,7 +96,7 @@ class MiniLM:
         return MiniLM(self._session, self._tokenizer, graph_hash=self._graph_hash, rich=rich, threads=self._threads)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """float32 of shape (len(texts), dim); rows of length 1. An empty text has a vector too."""
+        """float32 of shape (len(texts), dim); each block has length 1. An empty text has a vector too."""
         rows = self._each(self._sentence, texts)
         return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 

@@ -5,7 +5,24 @@ from __future__ import annotations
 import routenlp
 
 PUBLIC = [
+    "Answer",
+    "Ask",
+    "Call",
+    "Done",
+    "Policy",
+    "Portfolio",
+    "Price",
+    "Query",
+    "Route",
+    "RouteNlpError",
+    "Step",
+    "Stop",
+    "Task",
+    "Tier",
+    "Trace",
     "__version__",
+    "advance",
+    "start",
 ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from routenlp.bench.datasets import generated, six_tasks
-from routenlp.bench.datasets.locate import locate
+from routenlp.bench.datasets.locate import Located, locate
 from routenlp.bench.datasets.supplied import SuppliedSplit, demo_sample
 from routenlp.errors import UnknownTask
 from routenlp.replay.folds import Folds, split
@@ -35,12 +35,7 @@ def load(settings: Settings, environment: str | None, *, quick: bool, only: Sequ
     for name in only:
         if name not in settings.tasks:
             raise UnknownTask("--task", f"{name!r} is not in the settings", f"Use one of {', '.join(settings.tasks)}.")
-    found = locate(
-        setting=Path(settings.data_dir).expanduser() if settings.data_dir else None,
-        environment=environment,
-        beside=(Path.cwd(), Path(__file__).parents[4]),
-        downloads=Path(settings.cache_dir).expanduser() / "data",
-    )
+    found = find(settings, environment)
     if found is None:
         supplied = {s.task.name: s for s in generated.workload(seed=settings.seed)}
         chosen = [t for t in supplied if t in settings.tasks and (not only or t in only)]
@@ -50,6 +45,16 @@ def load(settings: Settings, environment: str | None, *, quick: bool, only: Sequ
     if quick:
         rows = {name: demo_sample(part, seed=settings.seed) for name, part in rows.items()}
     return Workload(_split(rows, chosen), f"{found.six_tasks} ({found.found_by})", False, quick)
+
+
+def find(settings: Settings, environment: str | None) -> Located | None:
+    """The folder with data, by setting, ROUTENLP_DATA, ../shared/data beside here, or earlier downloads."""
+    return locate(
+        setting=Path(settings.data_dir).expanduser() if settings.data_dir else None,
+        environment=environment,
+        beside=(Path.cwd(), Path(__file__).parents[4]),
+        downloads=Path(settings.cache_dir).expanduser() / "data",
+    )
 
 
 def _split(supplied: Mapping[str, SuppliedSplit], tasks: Sequence[str]) -> dict[str, Folds]:

@@ -1,0 +1,167 @@
+"""From folds to a trained, calibrated system on disk: everything that happens before the first test row is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from routenlp import wiring
+from routenlp.backends.encoders.static import StaticEncoder
+from routenlp.backends.recorded import RecordedBackend
+from routenlp.backends.student.backend import StudentBackend
+from routenlp.bench.progress import Progress
+from routenlp.bench.six_tasks.systems import ROUTENLP, Calibrated, Frame, calibrate
+from routenlp.bench.six_tasks.workload import Workload
+from routenlp.cascade.policy import fingerprint
+from routenlp.contracts import Encoder, Student, TokenEncoder
+from routenlp.grading.metrics import metric
+from routenlp.replay.calibrate import CalibrationRows, calibration_rows
+from routenlp.replay.recorded import Recorded, record
+from routenlp.router.estimator import LinearEstimator, features
+from routenlp.scoring.token_uncertainty import TokenUncertainty
+from routenlp.settings import Settings
+from routenlp.store import artefacts, policies
+from routenlp.training import students
+from routenlp.training.router import fit_heads
+from routenlp.training.static_encoder import distil
+from routenlp.types import Answer, CalibrationFold, Example, FloatArray, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Students by tier and task, and what they say of training rows that they were not fitted on."""
+
+    students: Mapping[str, Mapping[str, Student]]
+    held_out: Mapping[str, Mapping[str, Mapping[str, Prediction]]]
+    """By tier, task and query id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A calibrated system, stored in `folder`."""
+
+    folder: Path
+    frame: Frame
+    calibrated: Calibrated
+    calibration: Mapping[str, CalibrationRows]
+
+
+def references(examples: Sequence[Example]) -> dict[str, str]:
+    """The human labels by query id: what the recorded top tier answers."""
+    return {e.query.id: e.reference for e in examples}
+
+
+def prepare(
+    settings: Settings, workload: Workload, encoder: TokenEncoder, folder: Path, progress: Progress
+) -> Prepared:
+    """Train every tier and the router, calibrate, and store the system under `folder`, which must not exist."""
+    fitted = _fit_students(settings, workload, encoder, progress)
+    for tier, by_task in fitted.students.items():
+        parts = {task: student.parts() for task, student in by_task.items()}
+        artefacts.write(folder / wiring.TIERS / tier, parts)
+    models = {
+        tier: {task: fingerprint(student.parts()) for task, student in by_task.items()}
+        for tier, by_task in fitted.students.items()
+    }
+    fast = _fit_router_encoder(workload, encoder, progress)
+    artefacts.write(folder / wiring.ROUTER_ENCODER, {"static": fast.parts()})
+    estimator = _fit_estimator(settings, workload, fitted, fast, progress)
+    frame = Frame(
+        wiring.portfolio(settings),
+        {name: task for name, task in wiring.tasks(settings).items() if name in workload.folds},
+        fast,
+        estimator,
+        TokenUncertainty(),
+        models,
+        settings.seed,
+    )
+    rows = _calibration(settings, workload, fitted, frame, progress)
+    with progress.stage("choosing thresholds"):
+        targets = {task: 1.0 - settings.tasks[task].eps for task in rows}
+        chosen = calibrate(rows, targets, {task: settings.tasks[task].alpha for task in rows})
+    policies.save(folder / wiring.POLICY, frame.learned(chosen.settings[ROUTENLP]))
+    return Prepared(folder, frame, chosen, rows)
+
+
+def _fit_students(settings: Settings, workload: Workload, encoder: TokenEncoder, progress: Progress) -> Fitted:
+    made: dict[str, dict[str, Student]] = {}
+    held_out: dict[str, dict[str, Mapping[str, Prediction]]] = {}
+    for tier in settings.portfolio:
+        if tier.backend != "student":
+            continue
+        made[tier.name], held_out[tier.name] = {}, {}
+        for name, folds in workload.folds.items():
+            with progress.stage(f"training {tier.name} for {name}"):
+                fit = students.fit(
+                    settings.tasks[name].student,
+                    tier.model,
+                    folds.train,
+                    encoder,
+                    handled_at=settings.tasks[name].handled_at,
+                    seed=settings.seed,
+                )
+            made[tier.name][name], held_out[tier.name][name] = fit.student, fit.held_out
+    return Fitted(made, held_out)
+
+
+def _fit_router_encoder(workload: Workload, encoder: TokenEncoder, progress: Progress) -> StaticEncoder:
+    texts = [e.query.text for folds in workload.folds.values() for e in folds.train.examples]
+    with progress.stage("distilling the router's fast encoder") as advance:
+        return distil(encoder, texts, progress=advance)
+
+
+def _fit_estimator(
+    settings: Settings, workload: Workload, fitted: Fitted, fast: Encoder, progress: Progress
+) -> LinearEstimator:
+    heads: dict[str, FloatArray] = {}
+    with progress.stage("fitting the router") as advance:
+        for done, (name, folds) in enumerate(workload.folds.items(), 1):
+            columns = [by_task[name] for by_task in fitted.held_out.values()]
+            rows = [e for e in folds.train.examples if all(e.query.id in column for column in columns)]
+            grade = metric(settings.tasks[name].metric).quality
+            quality = np.array([[*(grade(c[e.query.id].text, e.reference) for c in columns), 1.0] for e in rows])
+            texts = [e.query.text for e in rows]
+            heads[name] = fit_heads(features(fast.encode(texts), texts), quality, task=name)
+            advance(done, len(workload.folds))
+    return LinearEstimator(heads)
+
+
+def _calibration(
+    settings: Settings, workload: Workload, fitted: Fitted, frame: Frame, progress: Progress
+) -> dict[str, CalibrationRows]:
+    out = {}
+    with progress.stage("answering the calibration rows") as advance:
+        for done, (name, folds) in enumerate(workload.folds.items(), 1):
+            recorded = _answer_fold(settings, folds.calibrate, fitted, frame)
+            out[name] = calibration_rows(folds.calibrate, recorded, expected(frame, name, folds.calibrate.examples))
+            advance(done, len(workload.folds))
+    return out
+
+
+def expected(frame: Frame, task: str, examples: Sequence[Example]) -> FloatArray:
+    """The router's estimates, shape (n, tiers); NaN, which begins at the top tier, for a blank text."""
+    texts = [e.query.text for e in examples]
+    estimates = frame.estimator.estimate(task, features(frame.encoder.encode(texts), texts))
+    if estimates is None:
+        return np.full((len(texts), len(frame.portfolio.tiers)), np.nan)
+    estimates[[not text.strip() for text in texts]] = np.nan
+    return estimates
+
+
+def _answer_fold(settings: Settings, fold: CalibrationFold, fitted: Fitted, frame: Frame) -> Recorded:
+    queries = [e.query for e in fold.examples]
+    columns: list[list[Answer]] = []
+    for tier in frame.portfolio.tiers:
+        if tier.backend == "student":
+            backend = StudentBackend(tier, fitted.students[tier.name], time.perf_counter)
+            columns.append(backend.answer_all(fold.task, queries))
+        else:
+            human = RecordedBackend(tier, references(fold.examples))
+            columns.append([human.answer(query) for query in queries])
+    task = settings.tasks[fold.task]
+    answers = list(zip(*columns, strict=True))
+    return record(fold.task, task.handled_at, fold.examples, answers, metric(task.metric).quality, frame.scorer)

@@ -1,0 +1,168 @@
+"""What a run says: tables, notes, the three explained traces, and the JSON that other programs read."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from routenlp import __version__
+from routenlp.bench.intervals import Interval
+from routenlp.bench.six_tasks import table
+from routenlp.bench.six_tasks.measures import Measures, TaskMeasures
+from routenlp.bench.six_tasks.run import Result
+from routenlp.bench.six_tasks.systems import ROUTENLP, always
+from routenlp.bench.six_tasks.table import Table
+from routenlp.settings import Settings
+
+AIMS = {"cs_intent": 0.10, "legal_clause": 0.27, "legal_risk": 0.19}
+"""Cost ratios on all test rows that this bench aims at, at a quality ratio of 0.97 on calibration rows."""
+ROUTING_TARGET_S = 0.0005
+FEW_GROUPS = 30
+
+
+def main_tables(result: Result) -> list[Table]:
+    """What the demo and the README show: every system over all tasks, then routenlp task by task."""
+    systems = list(next(iter(result.overall.values())))
+    ours = [_of(measures, ROUTENLP) for measures in result.tasks.values()]
+    return [
+        table.overall("All tasks: every task counts the same, then weighted by queries", systems, result.overall),
+        table.by_task("routenlp, task by task: quality and cost", ours, table.QUALITY),
+        table.by_task("routenlp, task by task: what escalation did, and how long it took", ours, table.ERRORS),
+    ]
+
+
+def task_tables(result: Result) -> list[Table]:
+    """Every system on every task."""
+    out = []
+    for name, measures in result.tasks.items():
+        for columns, what in ((table.QUALITY, "quality and cost"), (table.ERRORS, "errors and latency")):
+            out.append(table.by_system(f"{name}: {what}", measures.rows, columns))
+    return out
+
+
+def headline(result: Result) -> str:
+    """The result in one plain sentence."""
+    cost, quality = result.overall["cost ratio"][ROUTENLP], result.overall["quality ratio"][ROUTENLP]
+    kind = "generated queries" if result.workload.generated else "queries"
+    n = sum(m.rows[0].n for m in result.tasks.values())
+    return (
+        f"On {n:,} held-out {kind} of {len(result.tasks)} tasks, routenlp cost {_percent(cost)} of sending everything "
+        f"to the top tier and kept {_percent(quality)} of its quality (means over tasks)."
+    )
+
+
+def notes(result: Result, settings: Settings) -> list[str]:
+    """What a reader must know to read the tables rightly."""
+    frame = result.prepared.frame
+    top = frame.portfolio.top
+    out = [
+        f"Rows: {result.workload.where}"
+        + (
+            "; a fixed sample of them, at most 1,500 + 300 a task and 60 transcripts."
+            if result.workload.sampled
+            else "."
+        ),
+        f"The top tier `{top}` replays the data's human labels. It is not a model and never errs, so its quality is 1 "
+        "by definition; its latency is drawn from a log-normal with median 800 ms and p99 1,847 ms.",
+        "Prices are the paper's relative prices per 1K tokens ("
+        + ", ".join(f"{t.name} {t.price.input_usd_per_mtok / 1000:g}" for t in frame.portfolio.tiers)
+        + "); they are settings. A cost ratio counts every tier that was called.",
+        "The operating point is EMPIRICAL: the cheapest setting whose quality ratio on the calibration rows reaches "
+        + ", ".join(sorted({f"{1 - settings.tasks[t].eps:g}" for t in result.tasks}))
+        + ". Nothing is proved about new rows; being picked as the cheapest, it tends to fall a little short there.",
+        "Intervals are 95%: for quality, ratios and costs a paired bootstrap of groups (10,000 draws), for shares "
+        "Wilson's, for latencies order statistics.",
+    ]
+    few = [f"{n} ({_of(m, ROUTENLP).groups})" for n, m in result.tasks.items() if _of(m, ROUTENLP).groups < FEW_GROUPS]
+    if few:
+        out.append(f"Few independent groups in test, so wide intervals and EMPIRICAL at most: {', '.join(few)}.")
+    if "cs_response" in result.tasks:
+        out.append("cs_response has one reference a row, for which ROUGE-L is a weak measure of a reply.")
+    if any(m.rows[0].corpus and "rouge_l" in m.rows[0].corpus for m in result.tasks.values()):
+        out.append(
+            "On generation the human reference is the yardstick and the top tier alike, so nothing cheaper comes near "
+            "0.97 of it and nearly everything escalates."
+        )
+    if result.workload.generated:
+        out.append(
+            "No data was found, so all rows were GENERATED from templates: they show the machinery, not savings."
+        )
+    out.append(f"{table.TIMING} Timings of one machine; everything else is reproducible.")
+    return out
+
+
+def operating_points(result: Result) -> Table:
+    """Where the sweep ended, task by task."""
+    rows = []
+    for task, setting in result.prepared.calibrated.settings[ROUTENLP].items():
+        tiers = zip(result.prepared.frame.portfolio.names, setting.thresholds, strict=False)
+        limits = ", ".join(
+            f"{tier} none" if t.threshold is None else f"{tier} u <= {t.threshold:.3f} (alpha {t.alpha:g})"
+            for tier, t in tiers
+        )
+        cutoff = "all to the top" if setting.cutoff is None else f"{setting.cutoff:.3f}"
+        rows.append((task, cutoff, limits, f"{setting.quality_ratio:.3f}", f"{setting.cost_ratio:.3f}"))
+    heads = ("task", "router cut-off", "thresholds", "quality ratio there", "cost ratio there")
+    return Table("Operating points, chosen on the calibration rows", heads, tuple(rows))
+
+
+def checks(result: Result, limits: Mapping[str, float]) -> list[dict[str, object]]:
+    """The promises that this bench measures. `limits`: seconds and peak_rss_mb allowed."""
+    names = result.prepared.frame.portfolio.names
+    out: list[dict[str, object]] = []
+    for task, aim in AIMS.items():
+        if task in result.tasks and not result.workload.sampled and not result.workload.generated:
+            out.append(_check(f"cost ratio of {task}", _of(result.tasks[task], ROUTENLP).cost_ratio.estimate, aim))
+    for task, measures in result.tasks.items():
+        cheap, dear = (_of(measures, always(tier)).quality.estimate or 0.0 for tier in names[:2])
+        value = round(dear - cheap, 6)
+        out.append(
+            {"name": f"{names[1]} beats {names[0]} on {task}", "value": value, "target": 0.0, "holds": value > 0.0}
+        )
+    out.append(_check("routing decision, median seconds", result.routing_s.estimate, ROUTING_TARGET_S))
+    out.append(_check("seconds", result.seconds, limits["seconds"]))
+    out.append(_check("peak resident memory, MB", result.peak_rss_mb, limits["peak_rss_mb"]))
+    return out
+
+
+def check_line(check: Mapping[str, object]) -> str:
+    """`holds: seconds 212.1, target 1800.0`."""
+    value = check["value"]
+    shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{'holds' if check['holds'] else 'MISSED'}: {check['name']} {shown}, target {check['target']}"
+
+
+def as_json(result: Result, settings: Settings, *, bench: str, limits: Mapping[str, float]) -> dict[str, object]:
+    """The frame that every bench's --json has."""
+    return {
+        "bench": bench,
+        "version": __version__,
+        "seed": settings.seed,
+        "quick": result.workload.sampled,
+        "generated": result.workload.generated,
+        "rows_from": "generated" if result.workload.generated else "six-tasks",
+        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
+        "seconds": round(result.seconds, 1),
+        "peak_rss_mb": round(result.peak_rss_mb),
+        "headline": headline(result),
+        "policy": result.prepared.frame.learned(result.prepared.calibrated.settings[ROUTENLP]).version,
+        "rows": [asdict(m) for measures in result.tasks.values() for m in measures.rows],
+        "overall": {h: {s: asdict(i) for s, i in column.items()} for h, column in result.overall.items()},
+        "routing_p50_s": asdict(result.routing_s),
+        "tables": [asdict(t) for t in (*main_tables(result), operating_points(result))],
+        "notes": notes(result, settings),
+        "checks": checks(result, limits),
+    }
+
+
+def _check(name: str, value: float | None, target: float) -> dict[str, object]:
+    return {"name": name, "value": value, "target": target, "holds": value is not None and value <= target}
+
+
+def _of(measures: TaskMeasures, system: str) -> Measures:
+    return next(row for row in measures.rows if row.system == system)
+
+
+def _percent(value: Interval) -> str:
+    return "an unknown share" if value.estimate is None else f"{value.estimate:.1%}"

@@ -1,0 +1,76 @@
+"""`routenlp`: the commands. Exit codes: 0 done, 1 the answer is no, 2 wrong usage, settings or data."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from routenlp.errors import RouteNlpError
+
+app = typer.Typer(
+    name="routenlp",
+    help="Answers each NLP or LLM query at the least cost that keeps its task's quality floor.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+bench = typer.Typer(help="The benchmarks.", no_args_is_help=True)
+data = typer.Typer(help="Public data and encoder weights: pinned, hashed downloads.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+app.add_typer(data, name="data")
+
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="YAML settings in place of the built-in ones.")]
+JsonTarget = Annotated[str | None, typer.Option("--json", help="Write the figures as JSON: a file, or - for stdout.")]
+
+
+@app.command()
+def demo(
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+    readme: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
+) -> None:
+    """Routes a fixed sample of six real tasks through three tiers, and shows what that saved. `make run` calls this."""
+    from routenlp.cli import six_tasks
+
+    six_tasks.demo(settings, os.environ, json_target, readme)
+
+
+@bench.command("six-tasks")
+def six_tasks_command(
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A fixed sample of the rows, stated in the notes.")] = False,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write all tables to this Markdown file.")] = None,
+) -> None:
+    """Trains, calibrates and tests every system on the six tasks."""
+    from routenlp.cli import six_tasks
+
+    six_tasks.bench(settings, os.environ, json_target, quick=quick, only=task or [], markdown=markdown)
+
+
+@data.command("get")
+def data_get(
+    name: Annotated[
+        str, typer.Argument(help="banking77, clinc150, unfair-tos, ectsum, routellm, or minilm (weights).")
+    ],
+    settings: SettingsFile = None,
+    base_url: Annotated[str | None, typer.Option(help="A mirror in place of the public host.")] = None,
+) -> None:
+    """Downloads a public data set, or the encoder's weights, checked against pinned hashes."""
+    from routenlp.cli import downloads
+
+    downloads.get(name, settings, os.environ, base_url)
+
+
+def main() -> None:
+    """The entry point: typed errors become one line on standard error and exit code 2."""
+    try:
+        app()
+    except RouteNlpError as exc:
+        sys.stderr.write(f"routenlp: {exc}\n")
+        sys.exit(2)

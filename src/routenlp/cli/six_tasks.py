@@ -1,0 +1,108 @@
+"""`routenlp demo` and `routenlp bench six-tasks`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+from rich.console import Console
+
+from routenlp import wiring
+from routenlp.bench.progress import Progress, progress_on
+from routenlp.bench.six_tasks import explain, report, workload
+from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
+from routenlp.bench.six_tasks.run import Result, run
+from routenlp.cli.screen import show_lines, show_tables, write_json
+from routenlp.settings import Settings, load
+
+DEMO_LIMITS = {"seconds": 240.0, "peak_rss_mb": 3072.0}
+BENCH_LIMITS = {"seconds": 1800.0, "peak_rss_mb": 3072.0}
+
+
+def built_in_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """The settings file given, else those that the package brings."""
+    text = resources.files("routenlp.bench.six_tasks").joinpath("settings.yaml").read_text(encoding="utf-8")
+    return load(path, environ, default=text)
+
+
+def demo(settings_file: Path | None, environ: Mapping[str, str], json_target: str | None, readme: Path | None) -> None:
+    """The fixed sample, end to end; ends with the table and three traces in words."""
+    settings = built_in_settings(settings_file, environ)
+    progress = progress_on(sys.stderr)
+    _download_if_none(settings, environ, progress)
+    result = _run(settings, environ, progress, quick=True, only=())
+    console = _console(json_target)
+    _show(console, result, settings)
+    console.print("[bold]Three queries, step by step[/bold]\n")
+    show_lines(console, [story + "\n" for story in explain.three_traces(result)])
+    show_lines(console, [f"Done in {result.seconds:.0f} s with at most {result.peak_rss_mb:.0f} MB of memory."])
+    if readme is not None:
+        put_between_markers(readme, "demo", as_page(report.main_tables(result), report.notes(result, settings)))
+    if json_target is not None:
+        write_json(report.as_json(result, settings, bench="demo", limits=DEMO_LIMITS), json_target)
+
+
+def bench(
+    settings_file: Path | None,
+    environ: Mapping[str, str],
+    json_target: str | None,
+    *,
+    quick: bool,
+    only: Sequence[str],
+    markdown: Path | None,
+) -> None:
+    """All rows, or the fixed sample."""
+    settings = built_in_settings(settings_file, environ)
+    result = _run(settings, environ, progress_on(sys.stderr), quick=quick, only=only)
+    console = _console(json_target)
+    _show(console, result, settings)
+    show_tables(console, [*report.task_tables(result), report.operating_points(result)])
+    limits = DEMO_LIMITS if quick else BENCH_LIMITS
+    checks = report.checks(result, limits)
+    show_lines(console, [report.check_line(check) for check in checks])
+    if markdown is not None:
+        tables = [*report.main_tables(result), report.operating_points(result), *report.task_tables(result)]
+        put_between_markers(markdown, "bench", as_page(tables, report.notes(result, settings)))
+    if json_target is not None:
+        write_json(report.as_json(result, settings, bench="six-tasks", limits=limits), json_target)
+
+
+def _run(
+    settings: Settings, environ: Mapping[str, str], progress: Progress, *, quick: bool, only: Sequence[str]
+) -> Result:
+    with progress.stage("reading the rows"):
+        rows = workload.load(settings, environ.get("ROUTENLP_DATA"), quick=quick, only=only)
+    with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
+        return run(settings, rows, Path(scratch) / "system", progress)
+
+
+def _download_if_none(settings: Settings, environ: Mapping[str, str], progress: Progress) -> None:
+    """Where no data lies, try the public sources once; without a network the generated workload follows."""
+    if settings.data_dir or environ.get("ROUTENLP_DATA") or workload.find(settings, None) is not None:
+        return
+    from routenlp.bench.datasets.download import get
+    from routenlp.errors import DataError
+
+    with progress.stage("no data found; trying the public downloads"):
+        for name in ("banking77", "unfair-tos", "ectsum"):
+            try:
+                get(name, into=wiring.cache_dir(settings) / "data", timeout_s=10.0)
+            except DataError as exc:
+                sys.stderr.write(f"{exc}\nGoing on with what there is.\n")
+                return
+
+
+def _console(json_target: str | None) -> Console:
+    """Tables go to standard error where standard output carries the JSON."""
+    return Console(stderr=json_target == "-")
+
+
+def _show(console: Console, result: Result, settings: Settings) -> None:
+    console.print()
+    show_lines(console, [report.headline(result), ""])
+    show_tables(console, report.main_tables(result))
+    show_lines(console, report.notes(result, settings), bullet="- ")
+    console.print()

@@ -26,12 +26,13 @@ from routenlp.errors import CorruptData, SettingsError
 GRAPH_VERSION = 1
 """Rises when the graph made from the same weights would give other vectors."""
 
-_HIDDEN = 384
 _HEADS = 12
 _LAYERS = 6
 _MIDDLE_LAYER = 3
 _EPSILON = 1e-12
 _MICROSOFT = "com.microsoft"
+_LARGEST_WEIGHT = 64
+"""Of int8 weights: 7 bits, so that no sum of two products leaves 16 bits."""
 _STRENGTH = 0.8
 """SmoothQuant's alpha: how much of an activation's width goes into the weights."""
 
@@ -66,7 +67,7 @@ def build_int8(weights: Path, out: Path) -> None:
     """
     try:
         import onnx
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+        import onnxruntime  # noqa: F401 - runs the float graph once; better to miss it here than halfway
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
     except ImportError as exc:
@@ -75,37 +76,34 @@ def build_int8(weights: Path, out: Path) -> None:
         tensors = load_file(weights)
     except (SafetensorError, OSError) as exc:
         raise CorruptData(str(weights), f"not a readable safetensors file ({exc})", "Fetch it again.") from exc
-    model = float_graph(tensors, smoothing=_learn_smoothing(tensors))
+    model = int8_graph(tensors)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".graph-") as scratch:
-        float_path, int8_path = Path(scratch, "float.onnx"), Path(scratch, "int8.onnx")
-        onnx.save(model, float_path)
-        quantize_dynamic(
-            float_path,
-            int8_path,
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
-        _sync(int8_path)
-        int8_path.replace(out)
+        path = Path(scratch, out.name)
+        onnx.save(model, path)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.replace(out)
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def float_graph(tensors: Tensors) -> Any:
+    """The graph in float32 as an `onnx.ModelProto`: what the int8 graph is measured against."""
+    return _model(_assemble(tensors, None), ("final", "middle"))
+
+
+def int8_graph(tensors: Tensors) -> Any:
+    """The graph with int8 matrix products as an `onnx.ModelProto`."""
+    return _model(_assemble(tensors, _learn_divisors(tensors)), ("final", "middle"))
 
 
 class _Graph:
-    """Nodes and weights in the making."""
+    """Nodes and weights in the making. `divisors`, by tensor that enters a product: None makes a float graph."""
 
-    def __init__(self, tensors: Tensors, smoothing: Mapping[str, NDArray[np.float32]]) -> None:
+    def __init__(self, tensors: Tensors, divisors: Mapping[str, NDArray[np.float32]] | None) -> None:
         from onnx import helper, numpy_helper
 
         self._tensors = tensors
-        self._smoothing = smoothing
+        self._divisors = divisors
         self._make_node = helper.make_node
         self._to_proto = numpy_helper.from_array
         self.nodes: list[Any] = []
@@ -137,33 +135,41 @@ class _Graph:
 
     def project(self, x: str, *prefixes: str) -> list[str]:
         """x W^T for each W, without its bias, which the next fused operator adds."""
-        weights = [self.tensor(f"{prefix}.weight").T for prefix in prefixes]
+        weights = [np.ascontiguousarray(self.tensor(f"{prefix}.weight").T) for prefix in prefixes]
         self.products[x] = np.max([np.abs(weight).max(axis=1) for weight in weights], axis=0)
-        scale = self._smoothing.get(x)
-        if scale is not None:
-            weights = [weight * scale[:, None] for weight in weights]
-            x = self.node("Mul", [x, self.weight(f"{x}.inverse", 1 / scale)], f"{x}.smooth")
+        if self._divisors is None:
+            return [
+                self.node("MatMul", [x, self.weight(f"{prefix}.weight", weight)], f"{prefix}.product")
+                for prefix, weight in zip(prefixes, weights, strict=True)
+            ]
+        divisor = self._divisors[x]
+        smooth = self.node("Mul", [x, self.weight(f"{x}.inverse", 1 / divisor)], f"{x}.smooth")
+        quantised = [f"{smooth}.{part}" for part in ("int8", "scale", "zero")]
+        self.nodes.append(self._make_node("DynamicQuantizeLinear", [smooth], quantised, name=f"{smooth}.quantise"))
         return [
-            self.node("MatMul", [x, self.weight(f"{prefix}.weight", weight)], f"{prefix}.product")
+            self._int8_product(quantised, prefix, weight * divisor[:, None])
             for prefix, weight in zip(prefixes, weights, strict=True)
         ]
+
+    def _int8_product(self, quantised: Sequence[str], prefix: str, weight: NDArray[np.float32]) -> str:
+        x, x_scale, x_zero = quantised
+        scale = np.abs(weight).max(axis=0) / np.float32(_LARGEST_WEIGHT)
+        scale[scale == 0] = 1
+        rounded = np.rint(weight / scale).astype(np.int8)
+        inputs = [x, self.weight(f"{prefix}.weight", rounded), x_scale, self.weight(f"{prefix}.step", scale), x_zero]
+        return self.node("MatMulIntegerToFloat", inputs, f"{prefix}.product", domain=_MICROSOFT)
 
     def bias(self, prefix: str) -> str:
         return self.weight(f"{prefix}.bias", self.tensor(f"{prefix}.bias"))
 
 
-def float_graph(tensors: Tensors, *, smoothing: Mapping[str, NDArray[np.float32]]) -> Any:
-    """The graph in float32 as an `onnx.ModelProto`. `smoothing`: a divisor a channel, by name of the tensor."""
-    graph = _Graph(tensors, smoothing)
-    _assemble(graph)
-    return _model(graph, ("final", "middle"))
-
-
-def _assemble(graph: _Graph) -> None:
+def _assemble(tensors: Tensors, divisors: Mapping[str, NDArray[np.float32]] | None) -> _Graph:
+    graph = _Graph(tensors, divisors)
     x = _embed(graph)
     for layer in range(_LAYERS):
         output = {_MIDDLE_LAYER - 1: "middle", _LAYERS - 1: "final"}.get(layer, f"layer.{layer}")
         x = _layer(graph, f"encoder.layer.{layer}", x, output)
+    return graph
 
 
 def _model(graph: _Graph, output_names: Sequence[str]) -> Any:
@@ -222,15 +228,14 @@ def _skip_norm(graph: _Graph, prefix: str, inner: str, skip: str, output: str) -
     return graph.node("SkipLayerNormalization", inputs, output, domain=_MICROSOFT, epsilon=_EPSILON)
 
 
-def _learn_smoothing(tensors: Tensors) -> dict[str, NDArray[np.float32]]:
+def _learn_divisors(tensors: Tensors) -> dict[str, NDArray[np.float32]]:
     """SmoothQuant's divisors, from the widths that activations have on `_CALIBRATION`.
 
     Rounded to powers of two: scaling is then exact, and the last bits of another CPU do not change the file.
     """
     import onnxruntime
 
-    graph = _Graph(tensors, {})
-    _assemble(graph)
+    graph = _assemble(tensors, None)
     names = list(graph.products)
     session = onnxruntime.InferenceSession(_model(graph, names).SerializeToString(), providers=["CPUExecutionProvider"])
     widths = {name: np.zeros(1, dtype=np.float32) for name in names}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def label(transcript: Transcript, lexicon: Lexicon, reference: str) -> Labelled:
     indexed = index(transcript, lexicon)
     tokens = [rouge_tokens(word) for word in transcript.words]
     starts = transcript.starts.tolist()
-    sentences = [[token for word in tokens[a:b] for token in word] for a, b in zip(starts, starts[1:], strict=False)]
+    sentences = [[token for word in tokens[a:b] for token in word] for a, b in pairwise(starts)]
     source = np.zeros(len(sentences), dtype=bool)
     for line in reference.split("\n"):
         best = _source_of(rouge_tokens(line), sentences)

@@ -7,8 +7,8 @@ clauses fall away. A span is expected to share `sentence probability x sum of ke
 reference; spans are added in order of that gain per word for as long as the expected ROUGE-L,
 2 gain / (words + `reference_words`), rises. The answer is the spans in transcript order, one a line.
 
-`SentencePicker` needs numpy only. `VectorPicker` scores the sentences that a `SentencePicker` ranks highest again,
-with a vector of each.
+`SentencePicker` needs numpy only. `vector_picker.VectorPicker` scores the sentences that this one ranks highest
+again, with a vector of each.
 
 The probability of a pick is that of the whole answer being handled, given how sure the model is of this pick and
 of the others; so u = mean(1 - p) ranks transcripts by the quality of their answers.
@@ -16,10 +16,13 @@ of the others; so u = mean(1 - p) ranks transcripts by the quality of their answ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from routenlp.backends.student.transcripts import (
     Indexed,
@@ -31,7 +34,9 @@ from routenlp.backends.student.transcripts import (
 )
 from routenlp.contracts import Encoder
 from routenlp.errors import ArtefactError
-from routenlp.types import FloatArray, Parts, Prediction, Query, Vectors
+from routenlp.types import FloatArray, Parts, Prediction, Query
+
+Arrays = Mapping[str, NDArray[Any]]
 
 NO_PICK = Prediction("", (0.0,))
 """What is said to a blank text."""
@@ -55,6 +60,12 @@ class Picking:
     """Words of a reference, as the expected ROUGE-L sees it: larger makes longer answers."""
     shortlist: int = 16
     """Sentences of a transcript that are considered, those of the highest probability."""
+
+
+def picking_of(parts: Parts) -> Picking:
+    """The settings stored in `meta`. Raises KeyError, TypeError or ValueError where they are not."""
+    stored = dict(cast(Mapping[str, Any], parts.meta["picking"]))
+    return Picking(**stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +179,9 @@ class Shortlist:
         return [" ".join(self.transcript.sentence(span.sentence)) for span in self.spans]
 
     def text(self, picks: Picks) -> str:
-        """The answer that the picks make."""
-        return "\n".join(
-            " ".join(self.transcript.sentence(span.sentence)[span.start : span.stop]) for span in picks.spans
-        )
+        """The answer that the picks make: the quarter reported as a heading, where one is named, then the spans."""
+        lines = [" ".join(self.transcript.sentence(span.sentence)[span.start : span.stop]) for span in picks.spans]
+        return "\n".join([self.transcript.quarter, *lines] if self.transcript.quarter else lines)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,6 +192,26 @@ class SentenceModel:
     sentences: SentenceWeights
     trim: TrimWeights
     picking: Picking
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What `load` reads."""
+        return self.lexicon.arrays() | {
+            "sentences.words": self.sentences.words,
+            "sentences.pairs": self.sentences.pairs,
+            "sentences.features": self.sentences.features,
+            "sentences.bias": np.array([self.sentences.bias]),
+            "trim.window": self.trim.window,
+            "trim.pairs": self.trim.pairs,
+            "trim.bias": np.array([self.trim.bias]),
+        }
+
+    @classmethod
+    def load(cls, arrays: Arrays, picking: Picking) -> Self:
+        """From `arrays`. Raises KeyError for one that is missing."""
+        words, pairs, features = (arrays[f"sentences.{name}"] for name in ("words", "pairs", "features"))
+        sentences = SentenceWeights(words, pairs, features, float(arrays["sentences.bias"][0]))
+        trim = TrimWeights(arrays["trim.window"], arrays["trim.pairs"], float(arrays["trim.bias"][0]))
+        return cls(Lexicon.load(arrays), sentences, trim, picking)
 
     def read(self, text: str) -> Shortlist:
         """The shortlist of a text."""
@@ -213,6 +243,15 @@ class Confidence:
     weights: FloatArray
     bias: float
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What `load` reads."""
+        return {"confidence": np.append(self.weights, self.bias)}
+
+    @classmethod
+    def load(cls, arrays: Arrays) -> Self:
+        """From `arrays`. Raises KeyError for one that is missing."""
+        return cls(arrays["confidence"][:-1], float(arrays["confidence"][-1]))
+
     def prediction(self, shortlist: Shortlist, picks: Picks) -> Prediction:
         """The answer with a probability for each of its lines."""
         if not picks.spans:
@@ -221,9 +260,22 @@ class Confidence:
         return Prediction(shortlist.text(picks), tuple(probabilities.tolist()))
 
 
+@contextmanager
+def taken_apart(parts: Parts, kind: str) -> Iterator[None]:
+    """Turns what goes wrong while `parts` are put together into `ArtefactError`."""
+    if parts.kind != kind:
+        raise ArtefactError(parts.kind, f"is not a {kind}", f"Load a {kind}.")
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, IndexError) as exc:
+        raise ArtefactError(kind, f"cannot be put together ({exc!r})", "Train the student again.") from exc
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SentencePicker:
     """Picks by words and position alone. Implements `contracts.Student`."""
+
+    KIND: ClassVar[str] = "sentence-picker"
 
     model: SentenceModel
     confidence: Confidence
@@ -235,3 +287,13 @@ class SentencePicker:
     def _answer(self, text: str) -> Prediction:
         shortlist = self.model.read(text)
         return self.confidence.prediction(shortlist, choose(shortlist.spans, self.model.picking))
+
+    def parts(self) -> Parts:
+        """Arrays of the model and of the confidence; how it picks in `meta`."""
+        return Parts(self.KIND, self.model.arrays() | self.confidence.arrays(), {"picking": asdict(self.model.picking)})
+
+    @classmethod
+    def from_parts(cls, parts: Parts, encoder: Encoder | None = None) -> Self:  # noqa: ARG003 - one signature for all
+        """What `parts` took apart; needs no encoder. Raises `ArtefactError`."""
+        with taken_apart(parts, cls.KIND):
+            return cls(SentenceModel.load(parts.arrays, picking_of(parts)), Confidence.load(parts.arrays))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ _FIRST_KNOWN = 3
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _DIGITS = re.compile(r"\d+")
 _YEAR = re.compile(r"20\d\d")
+_QUARTER = re.compile(r"\b(?:(first|second|third|fourth)[- ]quarter|(q[1-4]))\b")
+_QUARTERS = (("q1", "fir"), ("q2", "sec"), ("q3", "thi"), ("q4", "fou"))
 _AROUND = ".,;:!?()[]\"'"
 
 
@@ -49,6 +52,9 @@ class Transcript:
     words: list[str]
     starts: Ids
     """Shape (sentences + 1,); (0,) alone for a blank text."""
+
+    quarter: str
+    """The quarter that the call reports, "q1" to "q4"; "" where none is named."""
 
     @property
     def lengths(self) -> Ids:
@@ -71,7 +77,14 @@ def read_transcript(text: str) -> Transcript:
         words += sentence
         for _ in range(0, len(sentence), MAX_WORDS):
             starts.append(min(starts[-1] + MAX_WORDS, len(words)))
-    return Transcript(words, np.array(starts, dtype=np.int64))
+    return Transcript(words, np.array(starts, dtype=np.int64), _reported_quarter(text))
+
+
+def _reported_quarter(text: str) -> str:
+    """The quarter named most often: a call speaks more of the one that it reports than of any other."""
+    named = Counter(word or ordinal[:3] for ordinal, word in _QUARTER.findall(text.lower()))
+    totals = [named[quarter] + named[ordinal] for quarter, ordinal in _QUARTERS]
+    return _QUARTERS[totals.index(max(totals))][0] if any(totals) else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +110,21 @@ class Lexicon:
     def size(self) -> int:
         """Number of ids."""
         return len(self.shapes) + _FIRST_KNOWN
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """What `load` reads. Shapes have no white space in them, so a line each; UTF-8 that lets surrogates through."""
+        joined = "\n".join(self.shapes).encode("utf-8", "surrogatepass")
+        return {
+            "lexicon.shapes": np.frombuffer(joined, dtype=np.uint8),
+            "lexicon.pairs": self.pairs,
+            "lexicon.idf": self.idf,
+        }
+
+    @classmethod
+    def load(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """From `arrays`. Raises KeyError for one that is missing."""
+        joined = arrays["lexicon.shapes"].tobytes().decode("utf-8", "surrogatepass")
+        return cls(tuple(joined.split("\n")) if joined else (), arrays["lexicon.pairs"], arrays["lexicon.idf"])
 
     def ids(self, words: Sequence[str]) -> Ids:
         """The id of each word."""

@@ -1,16 +1,21 @@
 """Where tests find real data and real weights.
 
-Both are absent on a bare machine: the tests that need them skip with a reason, unless ROUTENLP_REQUIRE_DATA=1,
-under which absence is a failure (a continuous-integration run that silently skips proves nothing).
+Both are absent on a bare machine: the tests that need them skip with a reason, unless ROUTENLP_REQUIRE_DATA=1, under
+which absence is a failure (a continuous-integration run that silently skips proves nothing).
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
+
+from routenlp.backends import weights
+from routenlp.backends.encoders.minilm import MiniLM
+from routenlp.errors import MissingData
+from routenlp.training.minilm_graph import GRAPH_VERSION, build_int8
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -32,7 +37,11 @@ def six_tasks_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def minilm() -> Any:
+def minilm() -> MiniLM:
     """The MiniLM encoder with its real weights, from the cache that set-up filled."""
     cache = Path(os.environ.get("ROUTENLP_CACHE_DIR") or REPOSITORY / ".cache" / "routenlp")
-    absent(f"no MiniLM weights under {cache}")
+    try:
+        folder = weights.encoder_folder(cache, sources=(), build=build_int8, version=GRAPH_VERSION)
+    except MissingData as exc:
+        absent(f"no MiniLM weights in {cache}: {exc}")
+    return MiniLM.load(folder)

@@ -42,7 +42,7 @@ def clinc150(members: Members) -> dict[str, bytes]:
     parts = json.loads(members["data/data_full.json"])
     splits = {"train": ("train", "oos_train", "val", "oos_val"), "test": ("test", "oos_test")}
     rows = (
-        _own_group("cs_intent_oos", split, f"clinc150/{part}-{i}", _line(text), label, "clinc150")
+        _own_group("cs_intent_oos", split, f"clinc150/{part}-{i}", text, label, "clinc150")
         for split, names in splits.items()
         for part in names
         for i, (text, label) in enumerate(parts[part])

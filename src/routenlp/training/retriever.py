@@ -38,7 +38,9 @@ MAX_HELD_OUT = 2_000
 """Rows, evenly spaced, that rankings and confidences are learned from."""
 
 _MAX_SHARE = 0.1
-"""n-grams in more than this share of turns tell conversations apart too little for the time they take."""
+"""n-grams in more than this share of turns tell conversations apart too little for the time they take ..."""
+_CHEAP = 500
+"""... unless so few turns have them that they take none."""
 _MAX_GRAMS = 60_000
 _FALLBACK_ROWS = 100
 _RIDGE = 100.0
@@ -100,7 +102,7 @@ class _Rows:
         members: dict[str, list[int]] = defaultdict(list)
         for i, example in enumerate(self.examples):
             members[example.group].append(i)
-        for i in _spread(len(self.examples), MAX_HELD_OUT):
+        for i in _evenly(len(self.examples), MAX_HELD_OUT):
             yield i, np.array(members[self.examples[i].group])
 
 
@@ -116,7 +118,7 @@ def _study(examples: Sequence[Example], handled_at: float) -> _Rows:
     return _Rows(usable, contexts, references, store, index_contexts(contexts), choose_fallback(references, handled_at))
 
 
-def _spread(total: int, count: int) -> list[int]:
+def _evenly(total: int, count: int) -> list[int]:
     """`count` evenly spaced positions of `total`, or all."""
     return [int(i) for i in np.linspace(0, total - 1, min(count, total))]
 
@@ -126,7 +128,7 @@ def index_contexts(contexts: Sequence[Context]) -> ContextIndex:
     turns = [turn for context in contexts for turn in (context.last, context.previous) if turn]
     vocabulary = learn_vocabulary(turns, CONTEXT_NGRAMS, min_rows=2, max_size=_MAX_GRAMS)
     df = (1.0 + len(turns)) / np.exp(vocabulary.idf - 1.0) - 1.0
-    rare = df <= max(2.5, _MAX_SHARE * len(turns))
+    rare = df <= max(_CHEAP, _MAX_SHARE * len(turns))
     vocabulary = NgramVocabulary(CONTEXT_NGRAMS, vocabulary.known[rare], vocabulary.idf[rare])
     postings = tuple(_post(vocabulary, [context[k] for context in contexts]) for k in range(len(FIELDS)))
     return ContextIndex(vocabulary, postings, len(contexts))
@@ -144,7 +146,7 @@ def _post(vocabulary: NgramVocabulary, texts: Sequence[str]) -> Postings:
 
 def choose_fallback(references: Sequence[Sequence[str]], handled_at: float) -> Fallback:
     """Of evenly spaced replies, the one that would have handled most of the others."""
-    some = _spread(len(references), _FALLBACK_ROWS)
+    some = _evenly(len(references), _FALLBACK_ROWS)
     share = [
         np.mean([rouge_l_tokens(references[c], references[i]) >= handled_at for i in some if i != c]) for c in some
     ]
@@ -156,7 +158,7 @@ def fit_reranker(found: Sequence[Candidates], qualities: Sequence[FloatArray], h
     """Ridge regression of quality on features, both less their means over a query's candidates; then the confidence."""
     x = np.concatenate([c.features - c.features.mean(axis=0) for c in found])
     y = np.concatenate([q - q.mean() for q in qualities])
-    spread = np.maximum(x.std(axis=0), 1e-6)
+    spread = _spread_of(x)
     x /= spread
     weights = np.linalg.solve(x.T @ x + _RIDGE * np.eye(x.shape[1]), x.T @ y) / spread
     reranker = Reranker(weights, np.zeros(0))
@@ -175,7 +177,13 @@ def fit_confidence(features: FloatArray, handled: NDArray[np.bool_]) -> FloatArr
     from sklearn.linear_model import LogisticRegression
 
     inner = features[:, :-1]
-    mean, spread = inner.mean(axis=0), np.maximum(inner.std(axis=0), 1e-6)
+    mean, spread = inner.mean(axis=0), _spread_of(inner)
     model = LogisticRegression(C=0.1, max_iter=1000).fit((inner - mean) / spread, handled)
     slopes = model.coef_[0] / spread
     return np.append(slopes, model.intercept_[0] - slopes @ mean)
+
+
+def _spread_of(features: FloatArray) -> FloatArray:
+    """Standard deviation by column; infinite for a constant one, which then gets the weight 0."""
+    spread = features.std(axis=0)
+    return np.where(spread > 1e-6, spread, np.inf)

@@ -26,6 +26,10 @@ class Encoder(Protocol):
 class TokenEncoder(Encoder, Protocol):
     """An encoder that also gives a vector for every word."""
 
+    @property
+    def tokenizer_json(self) -> str:
+        """Its tokenizer, as the JSON of the library `tokenizers`: what encoders distilled from it read with."""
+
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[Vectors]:
         """For each list of words, float32 of shape (len(words), dim). A list depends on itself only."""
 

@@ -108,6 +108,11 @@ class CachedTokenEncoder(CachedEncoder):
         self._words = encoder
         self._word_width: int | None = None
 
+    @property
+    def tokenizer_json(self) -> str:
+        """The wrapped encoder's."""
+        return self._words.tokenizer_json
+
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[Vectors]:
         """For each list of words, float32 of shape (len(words), d) with float16's precision."""
         keys = [self._key("words", words) for words in sentences]

@@ -26,17 +26,20 @@ app.add_typer(data, name="data")
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="YAML settings in place of the built-in ones.")]
 JsonTarget = Annotated[str | None, typer.Option("--json", help="Write the figures as JSON: a file, or - for stdout.")]
 
+Generated = Annotated[bool, typer.Option("--generated", help="Work on the built-in generated queries, not on data.")]
+
 
 @app.command()
 def demo(
     settings: SettingsFile = None,
     json_target: JsonTarget = None,
     readme: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
+    generated: Generated = False,
 ) -> None:
     """Routes a fixed sample of six real tasks through three tiers, and shows what that saved. `make run` calls this."""
     from routenlp.cli import six_tasks
 
-    six_tasks.demo(settings, os.environ, json_target, readme)
+    six_tasks.demo(settings, os.environ, json_target, readme=readme, generated=generated)
 
 
 @bench.command("six-tasks")
@@ -45,12 +48,15 @@ def six_tasks_command(
     json_target: JsonTarget = None,
     quick: Annotated[bool, typer.Option("--quick", help="A fixed sample of the rows, stated in the notes.")] = False,
     task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also write all tables to this Markdown file.")] = None,
+    generated: Generated = False,
+    markdown: Annotated[Path | None, typer.Option(help="Also put all tables between this file's markers.")] = None,
 ) -> None:
     """Trains, calibrates and tests every system on the six tasks."""
     from routenlp.cli import six_tasks
 
-    six_tasks.bench(settings, os.environ, json_target, quick=quick, only=task or [], markdown=markdown)
+    six_tasks.bench(
+        settings, os.environ, json_target, quick=quick, only=task or [], generated=generated, markdown=markdown
+    )
 
 
 @data.command("get")

@@ -28,12 +28,20 @@ def built_in_settings(path: Path | None, environ: Mapping[str, str]) -> Settings
     return load(path, environ, default=text)
 
 
-def demo(settings_file: Path | None, environ: Mapping[str, str], json_target: str | None, readme: Path | None) -> None:
+def demo(
+    settings_file: Path | None,
+    environ: Mapping[str, str],
+    json_target: str | None,
+    *,
+    readme: Path | None,
+    generated: bool,
+) -> None:
     """The fixed sample, end to end; ends with the table and three traces in words."""
     settings = built_in_settings(settings_file, environ)
     progress = progress_on(sys.stderr)
-    _download_if_none(settings, environ, progress)
-    result = _run(settings, environ, progress, quick=True, only=())
+    if not generated:
+        _download_if_none(settings, environ, progress)
+    result = _run(settings, environ, progress, quick=True, generated=generated)
     console = _console(json_target)
     _show(console, result, settings)
     console.print("[bold]Three queries, step by step[/bold]\n")
@@ -52,11 +60,12 @@ def bench(
     *,
     quick: bool,
     only: Sequence[str],
+    generated: bool,
     markdown: Path | None,
 ) -> None:
     """All rows, or the fixed sample."""
     settings = built_in_settings(settings_file, environ)
-    result = _run(settings, environ, progress_on(sys.stderr), quick=quick, only=only)
+    result = _run(settings, environ, progress_on(sys.stderr), quick=quick, only=only, generated=generated)
     console = _console(json_target)
     _show(console, result, settings)
     show_tables(console, [*report.task_tables(result), report.operating_points(result)])
@@ -71,10 +80,17 @@ def bench(
 
 
 def _run(
-    settings: Settings, environ: Mapping[str, str], progress: Progress, *, quick: bool, only: Sequence[str]
+    settings: Settings,
+    environ: Mapping[str, str],
+    progress: Progress,
+    *,
+    quick: bool,
+    generated: bool,
+    only: Sequence[str] = (),
 ) -> Result:
     with progress.stage("reading the rows"):
-        rows = workload.load(settings, environ.get("ROUTENLP_DATA"), quick=quick, only=only)
+        where = environ.get("ROUTENLP_DATA")
+        rows = workload.load(settings, where, quick=quick, only=only, make_rows=generated)
     with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
         return run(settings, rows, Path(scratch) / "system", progress)
 

@@ -85,9 +85,7 @@ def notes(result: Result, settings: Settings) -> list[str]:
             "0.97 of it and nearly everything escalates."
         )
     if result.workload.generated:
-        out.append(
-            "No data was found, so all rows were GENERATED from templates: they show the machinery, not savings."
-        )
+        out.append("All rows were GENERATED from templates: they show the machinery, not savings.")
     out.append(f"{table.TIMING} Timings of one machine; everything else is reproducible.")
     return out
 

@@ -26,20 +26,27 @@ class Workload:
     sampled: bool
 
 
-def load(settings: Settings, environment: str | None, *, quick: bool, only: Sequence[str] = ()) -> Workload:
+def load(
+    settings: Settings,
+    environment: str | None,
+    *,
+    quick: bool,
+    only: Sequence[str] = (),
+    make_rows: bool = False,
+) -> Workload:
     """Rows of the tasks that the settings name, or of `only`.
 
     `environment` is the value of ROUTENLP_DATA. `quick` takes the fixed sample. Raises `DataError` for rows that
-    cannot be used; where no data lies anywhere, the generated workload stands in, and says so.
+    cannot be used. Where no data lies anywhere, or with `make_rows`, the generated workload stands in, and says so.
     """
     for name in only:
         if name not in settings.tasks:
             raise UnknownTask("--task", f"{name!r} is not in the settings", f"Use one of {', '.join(settings.tasks)}.")
-    found = find(settings, environment)
+    found = None if make_rows else find(settings, environment)
     if found is None:
         supplied = {s.task.name: s for s in generated.workload(seed=settings.seed)}
         chosen = [t for t in supplied if t in settings.tasks and (not only or t in only)]
-        return Workload(_split(supplied, chosen), "generated here from templates (no data was found)", True, False)
+        return Workload(_split(supplied, chosen), "generated here from templates", True, False)
     chosen = [t for t in ORDER if t in settings.tasks and t in found.tasks and (not only or t in only)]
     rows = {name: six_tasks.load(found.six_tasks, name) for name in chosen}
     if quick:

@@ -21,8 +21,8 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)
 Hashes = NDArray[np.uint32]
 
 
-def _finish(hashes: NDArray[np.uint64], salt: int) -> Hashes:
-    mixed = (hashes ^ np.uint64(salt)) * _MIX
+def _finish(salted: NDArray[np.uint64]) -> Hashes:
+    mixed = salted * _MIX
     return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(16)).astype(np.uint32)
 
 
@@ -47,27 +47,24 @@ class NgramHasher:
         tokens = _WORD.findall(text.lower())
         if not tokens:
             return np.empty(0, dtype=np.uint32)
-        parts: list[Hashes] = []
-        joined = " " + " ".join(tokens) + " "
-        codes = _codes(joined)
-        for n in self.chars:
-            parts.append(_finish(_rolling(codes, n), salt=n))
+        codes = _codes(" " + " ".join(tokens) + " ")
+        salted = _windows(codes, self.chars, salt=0)
         if self.words:
-            ids = _word_ids(codes)
-            for n in self.words:
-                parts.append(_finish(_rolling(ids, n), salt=1000 + n))
-        return np.concatenate(parts)
+            salted += _windows(_word_ids(codes), self.words, salt=1000)
+        return _finish(np.concatenate(salted)) if salted else np.empty(0, dtype=np.uint32)
 
 
-def _rolling(codes: NDArray[np.uint64], n: int) -> NDArray[np.uint64]:
-    """Polynomial hash of every window of length n; empty when the input is shorter."""
-    length = len(codes) - n + 1
-    if length <= 0:
-        return np.empty(0, dtype=np.uint64)
-    out = np.zeros(length, dtype=np.uint64)
-    for j in range(n):
-        out *= _PRIME
-        out += codes[j : j + length] + np.uint64(1)
+def _windows(symbols: NDArray[np.uint64], sizes: Sequence[int], salt: int) -> list[NDArray[np.uint64]]:
+    """Salted polynomial hashes of every window of each size; a window is one step on from the next shorter one."""
+    out: list[NDArray[np.uint64]] = []
+    digits = symbols + np.uint64(1)
+    hashes = digits
+    for n in range(1, min(max(sizes, default=0), len(symbols)) + 1):
+        if n > 1:
+            hashes = hashes[:-1] * _PRIME
+            hashes += digits[n - 1 :]
+        if n in sizes:
+            out.append(hashes ^ np.uint64(salt + n))
     return out
 
 

@@ -20,7 +20,6 @@ from sklearn.linear_model import LogisticRegression
 from routenlp.backends.student.picker import (
     Confidence,
     Picking,
-    Picks,
     SentenceModel,
     SentencePicker,
     SentenceWeights,
@@ -37,9 +36,11 @@ from routenlp.backends.student.transcripts import (
     read_transcript,
     sentence_features,
 )
+from routenlp.backends.student.vector_picker import SpanWeights, VectorPicker, encode_each, span_features
+from routenlp.contracts import Encoder
 from routenlp.errors import TrainingError
 from routenlp.grading.rouge import lcs_length, lcs_positions, rouge_l, rouge_tokens
-from routenlp.types import Example, FloatArray
+from routenlp.types import Example, FloatArray, Vectors
 
 Flags = NDArray[np.bool_]
 
@@ -49,6 +50,8 @@ OTHER_SENTENCES = 0.2
 """Share of the sentences that are nobody's source which the sentence model is fitted on."""
 LEXICAL_SCALE = 2.0
 """Weight of the words in the sentence model's penalty, relative to the features: larger penalises them less."""
+SPAN_SCALE = 3.0
+"""Spread of the span features and length of a vector, as the penalty of the span model sees them."""
 MIN_TRANSCRIPTS = 8
 
 
@@ -205,27 +208,56 @@ def _fit_trim(labelled: Sequence[Labelled], lexicon: Lexicon) -> TrimWeights:
     )
 
 
-def fit_confidence(
-    shortlists: Sequence[Shortlist], picks: Sequence[Picks], references: Sequence[str], handled_at: float
-) -> Confidence:
+def fit_confidence(shortlists: Sequence[Shortlist], studied: Studied, handled_at: float) -> Confidence:
     """From how sure each pick is to whether its answer is handled. Every answer weighs the same."""
     features, handled, weight = [], [], []
-    for shortlist, picked, reference in zip(shortlists, picks, references, strict=True):
-        count = len(picked.spans)
-        features.append(picked.features())
-        handled += [rouge_l(shortlist.text(picked), reference) >= handled_at] * count
+    for shortlist, row in zip(shortlists, studied.labelled, strict=True):
+        picks = choose(shortlist.spans, studied.model.picking)
+        count = len(picks.spans)
+        features.append(picks.features())
+        handled += [rouge_l(shortlist.text(picks), row.reference) >= handled_at] * count
         weight += [1.0 / max(count, 1)] * count
     target = np.array(handled)
     if target.all() or not target.any():
-        share = (target.sum() + 1.0) / (len(target) + 2.0)
-        return Confidence(np.zeros(4), float(np.log(share / (1.0 - share))))
+        share = (float(target.sum()) + 1.0) / (len(target) + 2.0)
+        return Confidence(np.zeros(features[0].shape[1]), float(np.log(share / (1.0 - share))))
     fitted = LogisticRegression(C=1.0).fit(np.concatenate(features), target, sample_weight=np.array(weight))
     return Confidence(fitted.coef_[0], float(fitted.intercept_[0]))
 
 
 def fit_sentence_picker(studied: Studied, *, handled_at: float) -> SentencePicker:
     """The picker that needs numpy only; its confidence is fitted on out-of-fold answers."""
-    picking = studied.model.picking
-    picks = [choose(shortlist.spans, picking) for shortlist in studied.shortlists]
-    references = [row.reference for row in studied.labelled]
-    return SentencePicker(studied.model, fit_confidence(studied.shortlists, picks, references, handled_at))
+    return SentencePicker(studied.model, fit_confidence(studied.shortlists, studied, handled_at))
+
+
+def fit_vector_picker(studied: Studied, encoder: Encoder, *, handled_at: float, seed: int) -> VectorPicker:
+    """The picker that scores the shortlist again by vectors; encodes every out-of-fold shortlist, in one call.
+
+    Its confidence is fitted on answers of models that saw the other half only.
+    """
+    vectors = encode_each(encoder, studied.shortlists)
+    half = np.random.default_rng(seed).permutation(len(vectors)) % 2
+    rescored: list[Shortlist] = list(studied.shortlists)
+    for side in (0, 1):
+        other = _fit_spans(studied, vectors, half != side)
+        for i in np.flatnonzero(half == side).tolist():
+            rescored[i] = other.rescore(studied.shortlists[i], vectors[i])
+    confidence = fit_confidence(rescored, studied, handled_at)
+    everything = np.ones(len(vectors), dtype=bool)
+    return VectorPicker(studied.model, _fit_spans(studied, vectors, everything), confidence, encoder)
+
+
+def _fit_spans(studied: Studied, vectors: Sequence[Vectors], taken: Flags) -> SpanWeights:
+    """Which spans of the shortlists are sources, by their features and vectors."""
+    rows = [i for i in np.flatnonzero(taken).tolist() if studied.shortlists[i].spans]
+    features = np.concatenate([span_features(studied.shortlists[i], vectors[i]) for i in rows])
+    chosen = [[span.sentence for span in studied.shortlists[i].spans] for i in rows]
+    target = np.concatenate([studied.labelled[i].source[row] for i, row in zip(rows, chosen, strict=True)])
+    _require_both(target, "shortlists")
+    scale = SPAN_SCALE / np.maximum(features.std(axis=0), 1e-6)
+    scaled = np.concatenate([vectors[i] for i in rows]).astype(np.float64) * SPAN_SCALE
+    joined = np.hstack([(features - features.mean(axis=0)) * scale, scaled])
+    fitted = LogisticRegression(C=0.1, max_iter=500).fit(joined, target)
+    own, vector = np.split(fitted.coef_[0], [features.shape[1]])
+    own = own * scale
+    return SpanWeights(own, vector * SPAN_SCALE, float(fitted.intercept_[0] - features.mean(axis=0) @ own))

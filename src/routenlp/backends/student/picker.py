@@ -56,9 +56,9 @@ class Picking:
     min_words: int = 4
     """A shorter span is no bullet."""
     max_picks: int = 8
-    reference_words: float = 30.0
+    reference_words: float = 25.0
     """Words of a reference, as the expected ROUGE-L sees it: larger makes longer answers."""
-    shortlist: int = 16
+    shortlist: int = 12
     """Sentences of a transcript that are considered, those of the highest probability."""
 
 

@@ -7,8 +7,9 @@ finds its own group.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,13 @@ from routenlp.backends.student.replies import (
     store_replies,
 )
 from routenlp.backends.student.reranker import Candidates, RerankedReply, Reranker, Similarity, encode_contexts
-from routenlp.backends.student.retriever import NearestReply
+from routenlp.backends.student.retriever import NearestReply, Vote
 from routenlp.contracts import Encoder
 from routenlp.errors import TrainingError
 from routenlp.grading.rouge import rouge_l_tokens, rouge_tokens
-from routenlp.types import Example, FloatArray
+from routenlp.types import Example, FloatArray, Prediction
+
+Retriever = TypeVar("Retriever", NearestReply, RerankedReply)
 
 MIN_ROWS = 10
 MAX_HELD_OUT = 2_000
@@ -46,35 +49,44 @@ _FALLBACK_ROWS = 100
 _RIDGE = 100.0
 
 
-def fit_nearest_reply(examples: Sequence[Example], *, handled_at: float) -> NearestReply:
+@dataclass(frozen=True, slots=True)
+class FittedRetriever(Generic[Retriever]):
+    """A retriever, and what it says of training rows, by query id, when their own groups are out of its reach."""
+
+    student: Retriever
+    held_out: Mapping[str, Prediction]
+
+
+def fit_nearest_reply(examples: Sequence[Example], *, handled_at: float) -> FittedRetriever[NearestReply]:
     """Tier 1. Raises `TrainingError` when fewer than `MIN_ROWS` rows of two groups have a reply."""
     rows = _study(examples, handled_at)
     student = NearestReply(rows.store, rows.index, np.zeros(0), rows.fallback)
-    features, qualities = [], []
+    elected: dict[int, Vote] = {}
     for i, own in rows.held_out():
         similarity = student.similarity(rows.contexts[i])
         similarity[own] = -np.inf
-        elected = student.elect(similarity)
-        features.append(elected.features)
-        qualities.append(rows.quality(elected.reply, i))
-    handled = np.array(qualities) >= handled_at
-    return replace(student, confidence=fit_confidence(np.array(features), handled))
+        elected[i] = student.elect(similarity)
+    handled = np.array([rows.quality(v.reply, i) >= handled_at for i, v in elected.items()])
+    student = replace(student, confidence=fit_confidence(np.array([v.features for v in elected.values()]), handled))
+    return FittedRetriever(student, {rows.id(i): student.prediction(v) for i, v in elected.items()})
 
 
-def fit_reranked_reply(examples: Sequence[Example], encoder: Encoder, *, handled_at: float) -> RerankedReply:
+def fit_reranked_reply(
+    examples: Sequence[Example], encoder: Encoder, *, handled_at: float
+) -> FittedRetriever[RerankedReply]:
     """Tier 2. Raises `TrainingError` when fewer than `MIN_ROWS` rows of two groups have a reply."""
     rows = _study(examples, handled_at)
     vectors = encode_contexts([e.query.text for e in rows.examples], rows.contexts, encoder)
     whole, last = vectors.whole.astype(np.float32), vectors.last.astype(np.float32)
     unfitted = Reranker(np.zeros(0), np.zeros(0))
     student = RerankedReply(rows.store, rows.index, whole, last, unfitted, rows.fallback, encoder)
-    found, qualities = [], []
+    found: dict[int, Candidates] = {}
     for i, own in rows.held_out():
         similarity = student.similarity(rows.contexts[i], *vectors.row(i))
-        candidates = student.candidates(_hide(similarity, own))
-        found.append(candidates)
-        qualities.append(np.array([rows.quality(int(c), i) for c in candidates.replies]))
-    return replace(student, reranker=fit_reranker(found, qualities, handled_at))
+        found[i] = student.candidates(_hide(similarity, own))
+    qualities = [np.array([rows.quality(int(reply), i) for reply in c.replies]) for i, c in found.items()]
+    student = replace(student, reranker=fit_reranker(list(found.values()), qualities, handled_at))
+    return FittedRetriever(student, {rows.id(i): student.prediction(c) for i, c in found.items()})
 
 
 def _hide(similarity: Similarity, own: Indices) -> Similarity:
@@ -93,6 +105,9 @@ class _Rows:
     store: ReplyStore
     index: ContextIndex
     fallback: Fallback
+
+    def id(self, row: int) -> str:
+        return self.examples[row].query.id
 
     def quality(self, reply: int, row: int) -> float:
         return rouge_l_tokens(self.references[reply], self.references[row])

@@ -60,11 +60,11 @@ Fit = Callable[[Sequence[Example]], Retriever]
 
 
 def nearest(examples: Sequence[Example]) -> NearestReply:
-    return fit_nearest_reply(examples, handled_at=0.2)
+    return fit_nearest_reply(examples, handled_at=0.2).student
 
 
 def reranked(examples: Sequence[Example]) -> RerankedReply:
-    return fit_reranked_reply(examples, BagEncoder(), handled_at=0.2)
+    return fit_reranked_reply(examples, BagEncoder(), handled_at=0.2).student
 
 
 @pytest.fixture(params=[nearest, reranked], ids=["nearest", "reranked"])
@@ -170,6 +170,17 @@ def test_a_row_never_finds_its_own_group(fit: Fit) -> None:
     assert prediction.token_probs[0] < 0.1
 
 
+def test_what_is_held_out_is_an_honest_answer_to_every_row() -> None:
+    rows = [Example(e.query, f"{e.reference} w{i}", e.group) for i, e in enumerate(EXAMPLES)]
+    own = {e.query.id: e.reference for e in rows}
+    for fitted in (
+        fit_nearest_reply(rows, handled_at=0.2),
+        fit_reranked_reply(rows, BagEncoder(), handled_at=0.2),
+    ):
+        assert fitted.held_out.keys() == own.keys()
+        assert all(prediction.text != own[name] for name, prediction in fitted.held_out.items())
+
+
 def test_where_all_rows_agree_the_confidence_is_their_smoothed_share() -> None:
     weights = fit_confidence(np.ones((8, 3)), np.ones(8, dtype=np.bool_))
     assert 1.0 / (1.0 + np.exp(-weights.sum())) == pytest.approx(9 / 10)
@@ -187,8 +198,8 @@ def test_the_reranker_beats_the_vote_on_real_conversations(six_tasks_dir: Path, 
         rows = [row for row in map(json.loads, lines) if row["split"] == "train"][::4]
     examples = [Example(Query(r["id"], r["task"], r["text"]), r["target"], r["group"]) for r in rows]
     train, held_out = examples[: -len(examples) // 4], examples[-len(examples) // 4 :]
-    cheap = fit_nearest_reply(train, handled_at=0.2)
-    dear = fit_reranked_reply(train, minilm, handled_at=0.2)
+    cheap = fit_nearest_reply(train, handled_at=0.2).student
+    dear = fit_reranked_reply(train, minilm, handled_at=0.2).student
     assert _mean_quality(dear, held_out) > _mean_quality(cheap, held_out) + 0.005
 
 

@@ -146,7 +146,10 @@ class RerankedReply:
     def _answer(self, context: Context, whole: Vectors, last: Vectors) -> Prediction:
         if not any(turn.strip("\0 \n\t") for turn in context):
             return self.fallback.prediction(self.store)
-        candidates = self.candidates(self.similarity(context, whole, last))
+        return self.prediction(self.candidates(self.similarity(context, whole, last)))
+
+    def prediction(self, candidates: Candidates) -> Prediction:
+        """The reply that the reranker chooses, with its probability."""
         winner, features = self.reranker.choose(candidates)
         p = sigmoid(float(features @ self.reranker.confidence))
         return Prediction(self.store.texts[int(candidates.replies[winner])], (p,))

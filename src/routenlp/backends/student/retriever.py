@@ -96,7 +96,10 @@ class NearestReply:
         similarity = self.similarity(context)
         if not similarity.any():
             return self.fallback.prediction(self.store)
-        elected = self.elect(similarity)
+        return self.prediction(self.elect(similarity))
+
+    def prediction(self, elected: Vote) -> Prediction:
+        """The elected reply with its probability."""
         p = sigmoid(float(elected.features @ self.confidence))
         return Prediction(self.store.texts[elected.reply], (p,))
 

@@ -6,7 +6,6 @@ recursions is one matrix product over the sentences that still have a word t, wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,9 +53,8 @@ class Layout:
         return before, after
 
 
-def lay_out(lengths: Sequence[int]) -> Layout:
+def lay_out(sizes: NDArray[np.int64]) -> Layout:
     """The layout of sentences of these lengths, each at least 1."""
-    sizes = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-sizes, kind="stable")
     begins = np.concatenate([[0], np.cumsum(sizes)[:-1]])[order]
     active = [int((sizes > t).sum()) for t in range(int(sizes.max()))]
@@ -136,7 +134,12 @@ class Observations:
 
     lexical: sparse.csr_matrix
     dense: Vectors
-    lengths: tuple[int, ...]
+    lengths: NDArray[np.int64]
+
+    def words_of(self, sentences: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the words of these sentences, sentence after sentence."""
+        begins = np.concatenate([[0], np.cumsum(self.lengths)])
+        return np.concatenate([np.arange(begins[i], begins[i + 1]) for i in sentences])
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +150,31 @@ class Fitted:
     dense: Vectors
     chain: Chain
 
+    def tempered(self, temperature: float) -> Fitted:
+        """The same likeliest tags, less sure (temperature > 1) or surer."""
+        by = np.float32(temperature)
+        return Fitted(self.lexical / by, self.dense / by, self.chain.tempered(temperature))
+
+    def flat(self) -> Vectors:
+        """All weights in one row; forbidden moves are 0."""
+        moves = np.vstack([self.chain.step, self.chain.start])
+        allowed = np.where(np.isfinite(moves), moves, 0.0).astype(np.float32)
+        return np.concatenate([self.lexical.ravel(), self.dense.ravel(), allowed.ravel()])
+
 
 def fit_chain(
-    seen: Observations, tags: NDArray[np.int64], forbidden: NDArray[np.bool_], penalty: Penalty, *, max_steps: int
+    seen: Observations,
+    tags: NDArray[np.int64],
+    forbidden: NDArray[np.bool_],
+    penalty: Penalty,
+    *,
+    begin: Fitted | None,
+    max_steps: int,
 ) -> Fitted:
     """Maximum a posteriori weights by L-BFGS, at most `max_steps` iterations. Deterministic.
 
     `tags`: (n,) in sentence-major order. `forbidden`: bool (k + 1, k): row k says which tags cannot come first, row a
-    which cannot follow tag a.
+    which cannot follow tag a. `begin`: where the search begins, None for zeros.
     """
     layout = lay_out(seen.lengths)
     lexical, dense, gold = seen.lexical[layout.rows], seen.dense[layout.rows], tags[layout.rows]
@@ -179,6 +199,7 @@ def fit_chain(
         gradient = np.concatenate([(flipped @ fit.emit).ravel(), (dense.T @ fit.emit).ravel(), by_move.ravel()])
         return 0.5 * float(weights @ penalised) - fit.value, penalised - gradient
 
-    found = minimise(loss, np.zeros(sum(sizes), dtype=np.float32), max_steps=max_steps, tolerance=_TOLERANCE)
+    origin = np.zeros(sum(sizes), dtype=np.float32) if begin is None else begin.flat()
+    found = minimise(loss, origin, max_steps=max_steps, tolerance=_TOLERANCE)
     by_feature, by_dimension, moves = unpack(found)
     return Fitted(by_feature, by_dimension, chain_of(moves))

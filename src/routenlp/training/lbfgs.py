@@ -19,15 +19,18 @@ Loss = Callable[[Vectors], tuple[float, Vectors]]
 _CORRECTIONS = 6
 _SUFFICIENT = 1e-4
 _HALVINGS = 12
+_IDLE_STEPS = 3
+"""One is not enough: without a history, the first step is too short to gain much."""
 
 
 def minimise(loss: Loss, weights: Vectors, *, max_steps: int, tolerance: float) -> Vectors:
-    """Weights after at most `max_steps` steps, or as soon as one step gains less than `tolerance` of the loss.
+    """Weights after at most `max_steps` steps, or when three steps in a row each gain under `tolerance` of the loss.
 
     `loss` is convex and differentiable; `weights`, float32 (n,), is where the search begins.
     """
     value, gradient = loss(weights)
     history: deque[tuple[Vectors, Vectors, float]] = deque(maxlen=_CORRECTIONS)
+    idle = 0
     for _ in range(max_steps):
         direction = _direction(gradient, history)
         slope = float(direction @ gradient)
@@ -44,9 +47,9 @@ def minimise(loss: Loss, weights: Vectors, *, max_steps: int, tolerance: float) 
         curvature = float(change @ turn)
         if curvature > 0.0:
             history.append((change, turn, curvature))
-        gained = value - new_value
+        idle = idle + 1 if value - new_value <= tolerance * abs(value) else 0
         weights, value, gradient = moved, new_value, new_gradient
-        if gained <= tolerance * abs(value):
+        if idle == _IDLE_STEPS:
             break
     return weights
 

@@ -56,10 +56,8 @@ def mark(text: str, entities: Sequence[Entity], types: Sequence[str], *, mention
     """
     words = split_words(text)
     number = {name: i for i, name in enumerate(types)}
-    if mentions:
-        found = _follow(Places(text, words), entities)
-    else:
-        found = _everywhere(Places(text, words), entities)
+    places = Places(text, words)
+    found = _follow(places, entities) if mentions else _everywhere(places, entities)
     spans = [Span(first, last, number[entity.type]) for entity, first, last in found]
     return Marked(tuple(words), tuple(sorted(spans, key=lambda span: span.first)))
 

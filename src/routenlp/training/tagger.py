@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from routenlp.backends.student.chain import Chain
 from routenlp.backends.student.tagger import SCHEMA, LabelSet, Tagger, with_neighbours, write_spans
 from routenlp.backends.student.word_features import word_features
 from routenlp.contracts import TokenEncoder
@@ -26,8 +25,9 @@ class TaggerFit:
 
     min_count: int = 3
     """Features seen less often are dropped."""
-    penalty: Penalty = Penalty(lexical=1.0, dense=10.0, move=0.1)
-    max_steps: int = 50
+    penalty: Penalty = field(default_factory=lambda: Penalty(lexical=1.0, dense=300.0, move=0.1))
+    max_steps: int = 30
+    finishing_steps: int = 20
     held_out: float = 0.2
     """Share of the rows on which the temperature is found, by a fit on the others."""
 
@@ -41,15 +41,10 @@ class Corpus:
     texts: tuple[Marked, ...]
     vectors: tuple[Vectors, ...]
 
-    def part(self, rows: Sequence[int]) -> Corpus:
-        """Some of the texts."""
-        vectors = tuple(self.vectors[i] for i in rows) if self.vectors else ()
-        return Corpus(self.types, self.mentions, tuple(self.texts[i] for i in rows), vectors)
-
     @property
-    def lengths(self) -> tuple[int, ...]:
+    def lengths(self) -> NDArray[np.int64]:
         """Words of each text."""
-        return tuple(len(text.words) for text in self.texts)
+        return np.array([len(text.words) for text in self.texts], dtype=np.int64)
 
     @property
     def tags(self) -> NDArray[np.int64]:
@@ -96,38 +91,53 @@ def _corpus(rows: Sequence[tuple[str, tuple[Entity, ...]]], encoder: TokenEncode
 
 
 def _fit(corpus: Corpus, how: TaggerFit, seed: int) -> LabelSet:
-    """The weights from all rows, at the temperature that suits those from a part of them on the rest."""
-    order = np.random.default_rng(seed).permutation(len(corpus.texts)).tolist()
+    """A rehearsal on most rows finds the temperature on the rest; then the fit goes on from there with all rows."""
+    studied = _study(corpus, how)
+    order = np.random.default_rng(seed).permutation(len(corpus.texts))
     apart = int(len(order) * how.held_out)
-    label_set = _weigh(corpus, how)
-    if apart == 0:
-        return label_set
-    rehearsal = _weigh(corpus.part(order[apart:]), how)
-    temperature = find_temperature(rehearsal, corpus.part(order[:apart]))
-    return at_temperature(label_set, temperature)
+    fitted = studied.fit(how, order[apart:], begin=None, max_steps=how.max_steps)
+    if apart:
+        temperature = find_temperature(fitted, studied, order[:apart])
+        fitted = studied.fit(how, order, begin=fitted, max_steps=how.finishing_steps).tempered(temperature)
+    return _label_set(corpus, studied, fitted)
 
 
-def _weigh(corpus: Corpus, how: TaggerFit) -> LabelSet:
+@dataclass(frozen=True, slots=True)
+class Studied:
+    """What is seen of a corpus, and how to see another text so."""
+
+    seen: Observations
+    tags: NDArray[np.int64]
+    forbidden: NDArray[np.bool_]
+    known: NDArray[np.uint32]
+    mean: Vectors
+    scale: Vectors
+
+    def fit(self, how: TaggerFit, texts: NDArray[np.int64], begin: Fitted | None, max_steps: int) -> Fitted:
+        """Weights from some of the texts."""
+        words = self.seen.words_of(texts)
+        seen = Observations(self.seen.lexical[words], self.seen.dense[words], self.seen.lengths[texts])
+        return fit_chain(seen, self.tags[words], self.forbidden, how.penalty, begin=begin, max_steps=max_steps)
+
+
+def _study(corpus: Corpus, how: TaggerFit) -> Studied:
     features = np.concatenate([word_features([word.form for word in text.words]) for text in corpus.texts])
     known, counts = np.unique(features, return_counts=True)
     known = known[counts >= how.min_count]
-    lexical = _count(features, known)
-    del features
     dense, mean, scale = _standardise(corpus)
-    seen = Observations(lexical, dense, corpus.lengths)
-    fitted = fit_chain(seen, corpus.tags, forbidden_moves(len(corpus.types)), how.penalty, max_steps=how.max_steps)
-    return _label_set(corpus, known, fitted, mean, scale)
+    seen = Observations(_count(features, known), dense, corpus.lengths)
+    return Studied(seen, corpus.tags, forbidden_moves(len(corpus.types)), known, mean, scale)
 
 
-def _label_set(corpus: Corpus, known: NDArray[np.uint32], fitted: Fitted, mean: Vectors, scale: Vectors) -> LabelSet:
+def _label_set(corpus: Corpus, studied: Studied, fitted: Fitted) -> LabelSet:
     """Folds the standardisation into the weights."""
-    dense = fitted.dense / scale[:, None]
-    constant = -(mean @ dense)[None, :]
+    dense = fitted.dense / studied.scale[:, None]
+    constant = -(studied.mean @ dense)[None, :]
     nothing = np.zeros((1, fitted.lexical.shape[1]), dtype=np.float32)
     return LabelSet(
         types=corpus.types,
         unique=not corpus.mentions,
-        known=known,
+        known=studied.known,
         lexical=np.vstack([fitted.lexical, nothing]),
         dense=np.vstack([dense, constant]),
         chain=fitted.chain,
@@ -149,7 +159,7 @@ def _standardise(corpus: Corpus) -> tuple[Vectors, Vectors, Vectors]:
     """Vectors in context with mean 0 and deviation 1 in each dimension; that mean and deviation."""
     if not corpus.vectors:
         none = np.zeros(0, dtype=np.float32)
-        return np.zeros((sum(corpus.lengths), 0), dtype=np.float32), none, none
+        return np.zeros((int(corpus.lengths.sum()), 0), dtype=np.float32), none, none
     dense = np.concatenate([with_neighbours(vectors) for vectors in corpus.vectors])
     mean, scale = dense.mean(axis=0), np.maximum(dense.std(axis=0), np.float32(1e-6))
     dense -= mean
@@ -167,30 +177,14 @@ def forbidden_moves(types: int) -> NDArray[np.bool_]:
     return forbidden
 
 
-def at_temperature(label_set: LabelSet, temperature: float) -> LabelSet:
-    """The same answers, less sure (temperature > 1) or surer."""
-    return LabelSet(
-        types=label_set.types,
-        unique=label_set.unique,
-        known=label_set.known,
-        lexical=(label_set.lexical / temperature).astype(np.float32),
-        dense=(label_set.dense / temperature).astype(np.float32),
-        chain=label_set.chain.tempered(temperature),
-    )
-
-
-def find_temperature(label_set: LabelSet, corpus: Corpus) -> float:
-    """The temperature, of a grid from 0.7 to 3, at which the references are likeliest."""
-    layout = lay_out(corpus.lengths)
-    pairs = zip(corpus.texts, corpus.vectors or [None] * len(corpus.texts), strict=True)
-    emit = np.concatenate(
-        [label_set.emissions([word.form for word in text.words], vectors) for text, vectors in pairs]
-    )[layout.rows]
-    gold = corpus.tags[layout.rows]
+def find_temperature(fitted: Fitted, studied: Studied, texts: NDArray[np.int64]) -> float:
+    """The temperature, of a grid from 0.7 to 3, at which the references of these texts are likeliest."""
+    layout = lay_out(studied.seen.lengths[texts])
+    words = studied.seen.words_of(texts)[layout.rows]
+    emit = studied.seen.lexical[words] @ fitted.lexical + studied.seen.dense[words] @ fitted.dense
+    gold = studied.tags[words]
 
     def fit(temperature: float) -> float:
-        chain: Chain = label_set.chain.tempered(temperature)
-        return likelihood(chain, (emit / temperature).astype(np.float32), gold, layout).value
+        return likelihood(fitted.chain.tempered(temperature), emit / np.float32(temperature), gold, layout).value
 
-    grid = np.geomspace(0.7, 3.0, 24).tolist()
-    return float(max(grid, key=fit))
+    return float(max(np.geomspace(0.7, 3.0, 24).tolist(), key=fit))

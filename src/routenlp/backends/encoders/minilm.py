@@ -101,7 +101,9 @@ class MiniLM:
         return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[Vectors]:
-        """For each sentence float32 of shape (len(words), 384): the mean of a word's tokens in the last layer.
+        """For each sentence float32 of shape (len(words), 384): the mean of a word's tokens in the middle layer.
+
+        The last layer was trained to be averaged over the sentence; the middle one tells words apart much better.
 
         A word without tokens (blank, control characters) has zeros. Long sentences are read in windows that
         overlap, so every word has a vector; of a word with over 32 tokens the first 32 count. Values have
@@ -150,7 +152,7 @@ class MiniLM:
             ids = [self._start]
             for ids_of_word in pieces[window.first : window.last]:
                 ids.extend(ids_of_word)
-            (vectors,) = self._run([*ids, self._end], "final")
+            (vectors,) = self._run([*ids, self._end], "middle")
             at = 1
             for word in range(window.first, window.last):
                 end = at + len(pieces[word])

@@ -4,8 +4,8 @@ A query names the label set that it asks for in `metadata["schema"]`. The words 
 lexical features, and by the vectors of a token encoder where there is one; the likeliest legal sequence of tags
 (B-type, I-type, O) is read as entities.
 
-`token_probs` has one probability a *decision* of the answer: that this run of words is an entity of this type, and
-that this stretch between entities holds none. Both are exact under the chain (docs/decisions/tagger.md).
+`token_probs` has one probability a *decision* of the answer: for each entity listed, in order, that exactly these
+words are an entity of this type; and last, that nothing else is one. Why these: docs/decisions/tagger.md.
 """
 
 from __future__ import annotations
@@ -80,11 +80,13 @@ class LabelSet:
         """Log scores, (len(forms), k)."""
         features = word_features(forms)
         at = np.searchsorted(self.known, features)
-        at[self.known[np.minimum(at, len(self.known) - 1)] != features] = len(self.known)
+        if len(self.known):
+            at[self.known[np.minimum(at, len(self.known) - 1)] != features] = len(self.known)
         scores = self.lexical[at].sum(axis=1)
         if vectors is not None:
             scores += with_neighbours(vectors) @ self.dense[:-1] + self.dense[-1]
-        return scores.astype(np.float64)
+        emissions: FloatArray = scores.astype(np.float64)
+        return emissions
 
 
 def with_neighbours(vectors: Vectors) -> Vectors:
@@ -177,33 +179,28 @@ def _answer(label_set: LabelSet, text: str, words: Sequence[Word], vectors: Vect
     emit = label_set.emissions([word.form for word in words], vectors)
     tags = viterbi(label_set.chain, emit)
     spans = read_spans(tags)
+    belief = posterior(label_set.chain, emit)
     entities = [Entity(label_set.types[s.type], text[words[s.first].start : words[s.last].end]) for s in spans]
-    probs = decisions(posterior(label_set.chain, emit), tags, spans)
+    probs = [exactly(belief, tags, span) for span in spans]
     if label_set.unique:
-        entities = sorted(set(entities))
-    return Prediction(to_text(entities), probs)
+        surest: dict[Entity, float] = {}
+        for entity, prob in zip(entities, probs, strict=True):
+            surest[entity] = max(prob, surest.get(entity, 0.0))
+        entities = sorted(surest)
+        probs = [surest[entity] for entity in entities]
+    return Prediction(to_text(entities), (*probs, complete(belief, tags)))
 
 
-def decisions(belief: Posterior, tags: NDArray[np.int64], spans: Sequence[Span]) -> tuple[float, ...]:
-    """Probabilities of the answer's decisions, in the order of the text: each span, and each stretch without one.
-
-    A span's is that exactly these words are an entity of this type; a stretch's is that all its words are O.
-    """
-    out: list[float] = []
-    free = 0
-    for span in (*spans, None):
-        end = len(tags) if span is None else span.first
-        if end > free:
-            out.append(belief.run(free, tags[free:end]))
-        if span is not None:
-            out.append(belief.run(span.first, tags[span.first : span.last + 1]) * _ends(belief, tags, span.last))
-            free = span.last + 1
-    return tuple(out)
+def exactly(belief: Posterior, tags: NDArray[np.int64], span: Span) -> float:
+    """Probability that exactly these words are an entity of this type."""
+    here = belief.run(span.first, tags[span.first : span.last + 1])
+    if span.last + 1 == len(tags):
+        return here
+    return here * (1.0 - float(belief.move[span.last, tags[span.last], 2 + 2 * span.type]))
 
 
-def _ends(belief: Posterior, tags: NDArray[np.int64], last: int) -> float:
-    """Probability that the entity whose last word is given does not go on."""
-    if last + 1 == len(tags):
-        return 1.0
-    inside = 2 * ((int(tags[last]) + 1) // 2)
-    return 1.0 - float(belief.move[last, tags[last], inside])
+def complete(belief: Posterior, tags: NDArray[np.int64]) -> float:
+    """Probability that every word outside the spans is O, each given the answer before it: nothing else is there."""
+    here = np.arange(len(tags) - 1)
+    given = np.concatenate([belief.node[:1, tags[0]], belief.move[here, tags[:-1], tags[1:]]])
+    return float(np.prod(given[tags == 0]))

@@ -216,4 +216,5 @@ def word_features(forms: Sequence[str]) -> NDArray[np.uint32]:
         mixed += (attributes[at + _OFFSET[:, slot], _ATTRIBUTE[:, slot]] + np.uint64(1)) * _FACTORS[slot]
         mixed ^= mixed >> np.uint64(29)
     mixed *= _MIX
-    return ((mixed ^ (mixed >> np.uint64(32))) & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    features: NDArray[np.uint32] = ((mixed ^ (mixed >> np.uint64(32))) & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    return features

@@ -111,11 +111,6 @@ class MiniLM:
         """
         return self._each(self._words, sentences)
 
-    def encode_ids(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        """Mean-pooled vectors of rows of token ids, special tokens included by the caller; not normalised."""
-        pooled = self._each(lambda row: self._run(row, "final")[0].mean(axis=0), rows)
-        return np.stack(pooled) if pooled else np.zeros((0, _HIDDEN), dtype=np.float32)
-
     @property
     def tokenizer_json(self) -> str:
         """The tokenizer without padding and truncation, for encoders that are distilled from this one."""

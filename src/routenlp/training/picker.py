@@ -8,9 +8,10 @@ sample of the other sentences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +41,10 @@ from routenlp.backends.student.vector_picker import SpanWeights, VectorPicker, e
 from routenlp.contracts import Encoder
 from routenlp.errors import TrainingError
 from routenlp.grading.rouge import lcs_length, lcs_positions, rouge_l, rouge_tokens
-from routenlp.types import Example, FloatArray, Vectors
+from routenlp.types import Example, FloatArray, Prediction, Vectors
 
 Flags = NDArray[np.bool_]
+Picker = TypeVar("Picker", SentencePicker, VectorPicker)
 
 SOURCE_AT = 0.45
 """A line's best sentence is its source if F-measure + half the covered share of the line reaches this."""
@@ -74,6 +76,10 @@ class Studied:
 
     model: SentenceModel
     labelled: list[Labelled]
+    ids: list[str]
+    """Of the queries."""
+    half: NDArray[np.int64]
+    """0 or 1: which half each transcript belongs to; a group is never cut."""
     shortlists: list[Shortlist]
     """Out of fold, one a transcript: what the rest is fitted on, so that nothing learns from over-fitted scores."""
 
@@ -93,14 +99,21 @@ def study(examples: Sequence[Example], *, seed: int, picking: Picking | None = N
     labelled = [
         label(transcript, lexicon, example.reference) for transcript, example in zip(transcripts, examples, strict=True)
     ]
-    half = np.random.default_rng(seed).permutation(len(labelled)) % 2
+    half = _halves(examples, seed)
     shortlists: list[Shortlist | None] = [None] * len(labelled)
     for side in (0, 1):
         other = fit_model([row for row, h in zip(labelled, half, strict=True) if h != side], lexicon, picking, seed)
         for i in np.flatnonzero(half == side).tolist():
             shortlists[i] = other.shortlist(labelled[i].indexed)
     model = fit_model(labelled, lexicon, picking, seed)
-    return Studied(model, labelled, [row for row in shortlists if row is not None])
+    ids = [example.query.id for example in examples]
+    return Studied(model, labelled, ids, half, [row for row in shortlists if row is not None])
+
+
+def _halves(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
+    groups, number = np.unique([example.group for example in examples], return_inverse=True)
+    half: NDArray[np.int64] = np.random.default_rng(seed).permutation(len(groups))[number] % 2
+    return half
 
 
 def label(transcript: Transcript, lexicon: Lexicon, reference: str) -> Labelled:
@@ -225,26 +238,45 @@ def fit_confidence(shortlists: Sequence[Shortlist], studied: Studied, handled_at
     return Confidence(fitted.coef_[0], float(fitted.intercept_[0]))
 
 
-def fit_sentence_picker(studied: Studied, *, handled_at: float) -> SentencePicker:
+@dataclass(frozen=True, slots=True)
+class FittedPicker(Generic[Picker]):
+    """A picker with what models that had not seen a transcript answered to it."""
+
+    student: Picker
+    held_out: Mapping[str, Prediction]
+    """By query id, all transcripts. Of these rows only the four weights of the confidence have learned."""
+
+
+def _held_out(shortlists: Sequence[Shortlist], studied: Studied, confidence: Confidence) -> dict[str, Prediction]:
+    rows = zip(studied.ids, shortlists, strict=True)
+    return {
+        query_id: confidence.prediction(shortlist, choose(shortlist.spans, studied.model.picking))
+        for query_id, shortlist in rows
+    }
+
+
+def fit_sentence_picker(studied: Studied, *, handled_at: float) -> FittedPicker[SentencePicker]:
     """The picker that needs numpy only; its confidence is fitted on out-of-fold answers."""
-    return SentencePicker(studied.model, fit_confidence(studied.shortlists, studied, handled_at))
+    confidence = fit_confidence(studied.shortlists, studied, handled_at)
+    student = SentencePicker(studied.model, confidence)
+    return FittedPicker(student, _held_out(studied.shortlists, studied, confidence))
 
 
-def fit_vector_picker(studied: Studied, encoder: Encoder, *, handled_at: float, seed: int) -> VectorPicker:
+def fit_vector_picker(studied: Studied, encoder: Encoder, *, handled_at: float) -> FittedPicker[VectorPicker]:
     """The picker that scores the shortlist again by vectors; encodes every out-of-fold shortlist, in one call.
 
     Its confidence is fitted on answers of models that saw the other half only.
     """
     vectors = encode_each(encoder, studied.shortlists)
-    half = np.random.default_rng(seed).permutation(len(vectors)) % 2
-    rescored: list[Shortlist] = list(studied.shortlists)
+    rescored = list(studied.shortlists)
     for side in (0, 1):
-        other = _fit_spans(studied, vectors, half != side)
-        for i in np.flatnonzero(half == side).tolist():
+        other = _fit_spans(studied, vectors, studied.half != side)
+        for i in np.flatnonzero(studied.half == side).tolist():
             rescored[i] = other.rescore(studied.shortlists[i], vectors[i])
     confidence = fit_confidence(rescored, studied, handled_at)
     everything = np.ones(len(vectors), dtype=bool)
-    return VectorPicker(studied.model, _fit_spans(studied, vectors, everything), confidence, encoder)
+    student = VectorPicker(studied.model, _fit_spans(studied, vectors, everything), confidence, encoder)
+    return FittedPicker(student, _held_out(rescored, studied, confidence))
 
 
 def _fit_spans(studied: Studied, vectors: Sequence[Vectors], taken: Flags) -> SpanWeights:

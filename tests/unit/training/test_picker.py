@@ -57,14 +57,22 @@ def test_a_line_that_no_sentence_covers_has_no_source() -> None:
 
 
 def test_both_pickers_find_the_result_in_calls_they_have_not_seen(studied: Studied) -> None:
-    words = fit_sentence_picker(studied, handled_at=0.25)
-    vectors = fit_vector_picker(studied, LengthEncoder(), handled_at=0.25, seed=0)
+    words = fit_sentence_picker(studied, handled_at=0.25).student
+    vectors = fit_vector_picker(studied, LengthEncoder(), handled_at=0.25).student
     unseen = [call(i) for i in range(100, 110)]
     for picker in (words, vectors):
         answers = picker.predict([example.query for example in unseen])
         quality = [rouge_l(a.text, e.reference) for a, e in zip(answers, unseen, strict=True)]
         assert float(np.mean(quality)) > 0.6
         assert all(a.token_probs and 0.0 < p < 1.0 for a in answers for p in a.token_probs)
+
+
+def test_every_transcript_has_a_held_out_answer(studied: Studied) -> None:
+    words = fit_sentence_picker(studied, handled_at=0.25)
+    vectors = fit_vector_picker(studied, LengthEncoder(), handled_at=0.25)
+    for fitted in (words, vectors):
+        assert list(fitted.held_out) == [str(i) for i in range(40)]
+        assert all(answer.text and answer.token_probs for answer in fitted.held_out.values())
 
 
 def test_out_of_fold_shortlists_are_one_a_transcript(studied: Studied) -> None:
@@ -74,13 +82,13 @@ def test_out_of_fold_shortlists_are_one_a_transcript(studied: Studied) -> None:
 
 def test_training_twice_gives_the_same_bytes(studied: Studied) -> None:
     again = study([call(i) for i in range(40)], seed=0)
-    first, second = (fit_sentence_picker(s, handled_at=0.25).parts() for s in (studied, again))
+    first, second = (fit_sentence_picker(s, handled_at=0.25).student.parts() for s in (studied, again))
     assert first.meta == second.meta
     assert {k: v.tobytes() for k, v in first.arrays.items()} == {k: v.tobytes() for k, v in second.arrays.items()}
 
 
 def test_a_vector_picker_comes_back_with_its_encoder_only(studied: Studied) -> None:
-    picker = fit_vector_picker(studied, LengthEncoder(), handled_at=0.25, seed=0)
+    picker = fit_vector_picker(studied, LengthEncoder(), handled_at=0.25).student
     queries = [call(200).query, Query("e", "fin_summarisation", "")]
     again = VectorPicker.from_parts(picker.parts(), LengthEncoder())
     assert again.predict(queries) == picker.predict(queries)
@@ -97,7 +105,7 @@ def test_contexts_are_short_and_hold_the_span(studied: Studied) -> None:
 
 def test_blank_transcripts_among_the_examples_are_no_obstacle() -> None:
     blank = Example(Query("b", "fin_summarisation", " \n "), "something", "b")
-    picker = fit_sentence_picker(study([call(i) for i in range(20)] + [blank], seed=0), handled_at=0.25)
+    picker = fit_sentence_picker(study([call(i) for i in range(20)] + [blank], seed=0), handled_at=0.25).student
     assert picker.predict([call(99).query])[0].text
 
 

@@ -23,7 +23,7 @@ from routenlp.types import FloatArray
 
 _DIM = 256
 _VOCABULARY = 20_000
-_TEACHER_TOKENS = 400_000
+_TEACHER_TOKENS = 200_000
 """What the teacher reads of the training texts, shortest first: the fewer tokens share a mean, the more it says."""
 _MAX_TEACHER_TOKENS_A_TEXT = 256
 _SIF = 1e-3

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from routenlp.backends.student.tagger import SCHEMA, LabelSet, Tagger, with_neighbours, write_spans
+from routenlp.backends.student.tagger import SCHEMA, LabelSet, Tagger, answer, with_neighbours, write_spans
 from routenlp.backends.student.word_features import word_features
 from routenlp.contracts import TokenEncoder
 from routenlp.errors import TrainingError
 from routenlp.grading.entities import Entity, from_text
 from routenlp.training.crf import Fitted, Observations, Penalty, fit_chain, lay_out, likelihood
 from routenlp.training.spans import Marked, lists_mentions, mark
-from routenlp.types import Example, Vectors
+from routenlp.types import Example, Prediction, Query, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,9 @@ class Corpus:
 
     types: tuple[str, ...]
     mentions: bool
+    queries: tuple[Query, ...]
     texts: tuple[Marked, ...]
-    vectors: tuple[Vectors, ...]
+    vectors: tuple[Vectors | None, ...]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -52,54 +53,76 @@ class Corpus:
         return np.concatenate([write_spans(text.spans, len(text.words)) for text in self.texts])
 
 
+@dataclass(frozen=True, slots=True)
+class FittedTagger:
+    """A tagger with what one that had not seen a row answered to it."""
+
+    student: Tagger
+    held_out: Mapping[str, Prediction]
+    """By query id: a seeded fifth of the rows of each label set, the same with and without an encoder."""
+
+
 def fit_tagger(
     examples: Sequence[Example], *, encoder: TokenEncoder | None, seed: int, how: TaggerFit | None = None
-) -> Tagger:
+) -> FittedTagger:
     """Fits on all `examples`; with an encoder on its word vectors too. Rows without a label set are left out.
 
     Raises `TrainingError` when no row names a label set and has words and a readable reference.
     """
     how = how or TaggerFit()
     fitted: dict[str, LabelSet] = {}
+    held_out: dict[str, Prediction] = {}
     for name, corpus in gather(examples, encoder).items():
-        fitted[name] = _fit(corpus, how, seed)
+        fitted[name] = _fit(corpus, how, seed, held_out)
     if not fitted:
         raise TrainingError(
             "tagger",
             f"none of {len(examples)} rows can be learned from",
             f"Give rows with metadata[{SCHEMA!r}], a text, and a reference that lists entities as JSON.",
         )
-    return Tagger(fitted, encoder)
+    return FittedTagger(Tagger(fitted, encoder), held_out)
 
 
 def gather(examples: Sequence[Example], encoder: TokenEncoder | None) -> dict[str, Corpus]:
     """The usable rows, by label set in order of name."""
-    rows: dict[str, list[tuple[str, tuple[Entity, ...]]]] = {}
+    rows: dict[str, list[_Row]] = {}
     for example in examples:
         entities, name = from_text(example.reference), example.query.metadata.get(SCHEMA)
         if name and entities is not None and example.query.text.strip():
-            rows.setdefault(name, []).append((example.query.text, entities))
+            rows.setdefault(name, []).append((example.query, entities))
     return {name: _corpus(rows[name], encoder) for name in sorted(rows)}
 
 
-def _corpus(rows: Sequence[tuple[str, tuple[Entity, ...]]], encoder: TokenEncoder | None) -> Corpus:
+_Row = tuple[Query, tuple[Entity, ...]]
+
+
+def _corpus(rows: Sequence[_Row], encoder: TokenEncoder | None) -> Corpus:
     types = tuple(sorted({entity.type for _, entities in rows for entity in entities}))
-    mentions = lists_mentions(rows)
-    texts = tuple(mark(text, entities, types, mentions=mentions) for text, entities in rows)
-    vectors = encoder.encode_words([[word.form for word in text.words] for text in texts]) if encoder else []
-    return Corpus(types, mentions, texts, tuple(vectors))
+    mentions = lists_mentions([(query.text, entities) for query, entities in rows])
+    texts = tuple(mark(query.text, entities, types, mentions=mentions) for query, entities in rows)
+    vectors = encoder.encode_words([[word.form for word in text.words] for text in texts]) if encoder else None
+    queries = tuple(query for query, _ in rows)
+    return Corpus(types, mentions, queries, texts, tuple(vectors) if vectors is not None else (None,) * len(rows))
 
 
-def _fit(corpus: Corpus, how: TaggerFit, seed: int) -> LabelSet:
-    """A rehearsal on most rows finds the temperature on the rest; then the fit goes on from there with all rows."""
+def _fit(corpus: Corpus, how: TaggerFit, seed: int, held_out: dict[str, Prediction]) -> LabelSet:
+    """A rehearsal on most rows finds the temperature on the rest; then the fit goes on from there with all rows.
+
+    Adds to `held_out` what the rehearsal says of the rest.
+    """
     studied = _study(corpus, how)
     order = np.random.default_rng(seed).permutation(len(corpus.texts))
     apart = int(len(order) * how.held_out)
     fitted = studied.fit(how, order[apart:], begin=None, max_steps=how.max_steps)
-    if apart:
-        temperature = find_temperature(fitted, studied, order[:apart])
-        fitted = studied.fit(how, order, begin=fitted, max_steps=how.finishing_steps).tempered(temperature)
-    return _label_set(corpus, studied, fitted)
+    if not apart:
+        return _label_set(corpus, studied, fitted)
+    temperature = find_temperature(fitted, studied, order[:apart])
+    rehearsal = _label_set(corpus, studied, fitted.tempered(temperature))
+    for row in order[:apart].tolist():
+        query, words = corpus.queries[row], corpus.texts[row].words
+        held_out[query.id] = answer(rehearsal, query.text, words, corpus.vectors[row])
+    finished = studied.fit(how, order, begin=fitted, max_steps=how.finishing_steps)
+    return _label_set(corpus, studied, finished.tempered(temperature))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +180,11 @@ def _count(features: NDArray[np.uint32], known: NDArray[np.uint32]) -> sparse.cs
 
 def _standardise(corpus: Corpus) -> tuple[Vectors, Vectors, Vectors]:
     """Vectors in context with mean 0 and deviation 1 in each dimension; that mean and deviation."""
-    if not corpus.vectors:
+    vectors = [matrix for matrix in corpus.vectors if matrix is not None]
+    if not vectors:
         none = np.zeros(0, dtype=np.float32)
         return np.zeros((int(corpus.lengths.sum()), 0), dtype=np.float32), none, none
-    dense = np.concatenate([with_neighbours(vectors) for vectors in corpus.vectors])
+    dense = np.concatenate([with_neighbours(matrix) for matrix in vectors])
     mean, scale = dense.mean(axis=0), np.maximum(dense.std(axis=0), np.float32(1e-6))
     dense -= mean
     dense /= scale

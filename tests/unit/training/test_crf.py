@@ -10,7 +10,7 @@ import pytest
 from routenlp.backends.student.chain import Chain
 from routenlp.training.crf import lay_out, likelihood
 from routenlp.training.lbfgs import minimise
-from routenlp.types import Vectors
+from routenlp.types import FloatArray, Vectors
 
 LENGTHS = np.array([2, 4, 1, 3])
 TAGS = 3
@@ -28,7 +28,7 @@ def brute_force(chain: Chain, emit: Vectors, gold: np.ndarray) -> float:
     for length in LENGTHS:
         words = emit[begin : begin + length].astype(np.float64)
 
-        def score(tags: tuple[int, ...], words: Vectors = words) -> float:
+        def score(tags: tuple[int, ...], words: FloatArray = words) -> float:
             moves = sum(chain.step[a, b] for a, b in pairwise(tags))
             return float(chain.start[tags[0]] + moves + sum(words[t, tag] for t, tag in enumerate(tags)))
 

@@ -60,7 +60,7 @@ def test_sets_are_answered_once_each_and_sorted() -> None:
         for name in ("Acme", "Borealis", "Cato", "Dunder")
         for year in ("2019", "2020", "2021")
     ]
-    tagger = fit_tagger(rows, encoder=None, seed=1)
+    tagger = fit_tagger(rows, encoder=None, seed=1).student
     (answer,) = tagger.predict([Query("q", "ner", "In 2020 Acme met Acme .", {"schema": "news"})])
     assert from_text(answer.text) == (ACME, Entity("Date", "2020"))
     assert answer.token_probs is not None
@@ -82,18 +82,26 @@ def test_no_usable_row_is_a_training_error(rows: list[Example]) -> None:
 
 
 def test_one_row_is_enough_to_be_defined() -> None:
-    tagger = fit_tagger([example("Acme grew", to_text([ACME]))], encoder=None, seed=1)
+    tagger = fit_tagger([example("Acme grew", to_text([ACME]))], encoder=None, seed=1).student
     assert tagger.predict([Query("q", "ner", "Acme grew", {"schema": "news"})])[0].token_probs
 
 
 def test_a_label_set_without_any_entity_answers_with_none() -> None:
-    tagger = fit_tagger([example(f"nothing {i}", "[]") for i in range(20)], encoder=None, seed=1)
+    tagger = fit_tagger([example(f"nothing {i}", "[]") for i in range(20)], encoder=None, seed=1).student
     assert tagger.predict([Query("q", "ner", "nothing 3", {"schema": "news"})])[0].text == "[]"
+
+
+def test_a_seeded_fifth_of_the_rows_is_answered_unseen() -> None:
+    rows = [example(f"In {year} Acme grew", to_text([Entity("Date", str(year)), ACME])) for year in range(2000, 2030)]
+    held_out = fit_tagger(rows, encoder=None, seed=3).held_out
+    assert len(held_out) == 6
+    assert set(held_out) < {row.query.id for row in rows}
+    assert set(held_out) == set(fit_tagger(rows, encoder=None, seed=3).held_out)
 
 
 def test_the_same_rows_and_seed_give_the_same_bytes() -> None:
     rows = [example(f"In {year} Acme grew", to_text([Entity("Date", str(year)), ACME])) for year in range(2000, 2030)]
-    first, second = (fit_tagger(rows, encoder=None, seed=3).parts().arrays for _ in range(2))
+    first, second = (fit_tagger(rows, encoder=None, seed=3).student.parts().arrays for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
@@ -110,7 +118,7 @@ def test_a_small_sample_of_the_real_rows_is_learned(six_tasks_dir: Path) -> None
         ][::5]
         for split in ("train", "test")
     }
-    tagger = fit_tagger(examples["train"], encoder=None, seed=1)
+    tagger = fit_tagger(examples["train"], encoder=None, seed=1).student
     answers = tagger.predict([row.query for row in examples["test"]])
     quality = [overlap(a.text, e.reference).f1 for a, e in zip(answers, examples["test"], strict=True)]
     assert np.mean(quality) > 0.5

@@ -118,7 +118,7 @@ class Tagger:
         words = [split_words(q.text) if known else [] for q, known in zip(queries, label_sets, strict=True)]
         vectors = self._encode(words)
         return [
-            _UNKNOWN if label_set is None else _answer(label_set, query.text, its_words, its_vectors)
+            _UNKNOWN if label_set is None else answer(label_set, query.text, its_words, its_vectors)
             for label_set, query, its_words, its_vectors in zip(label_sets, queries, words, vectors, strict=True)
         ]
 
@@ -173,7 +173,8 @@ def _label_set(parts: Parts, described: Mapping[str, object]) -> LabelSet:
     )
 
 
-def _answer(label_set: LabelSet, text: str, words: Sequence[Word], vectors: Vectors | None) -> Prediction:
+def answer(label_set: LabelSet, text: str, words: Sequence[Word], vectors: Vectors | None) -> Prediction:
+    """What a tagger says of one text. `words`: of `split_words`. `vectors`: (len(words), d), where it has weights."""
     if not words:
         return Prediction("[]", (1.0,))
     emit = label_set.emissions([word.form for word in words], vectors)

@@ -74,6 +74,4 @@ def metric(name: str) -> Metric:
     try:
         return METRICS[name]
     except KeyError:
-        raise SettingsError(
-            "metric", f"{name!r} is not known", f"Use one of {', '.join(sorted(METRICS))}"
-        ) from None
+        raise SettingsError("metric", f"{name!r} is not known", f"Use one of {', '.join(sorted(METRICS))}") from None

@@ -168,16 +168,18 @@ def fit_chain(
     forbidden: NDArray[np.bool_],
     penalty: Penalty,
     *,
+    sentences: NDArray[np.int64],
     begin: Fitted | None,
     max_steps: int,
 ) -> Fitted:
     """Maximum a posteriori weights by L-BFGS, at most `max_steps` iterations. Deterministic.
 
     `tags`: (n,) in sentence-major order. `forbidden`: bool (k + 1, k): row k says which tags cannot come first, row a
-    which cannot follow tag a. `begin`: where the search begins, None for zeros.
+    which cannot follow tag a. `sentences`: the ones to learn from. `begin`: where the search begins, None for zeros.
     """
-    layout = lay_out(seen.lengths)
-    lexical, dense, gold = seen.lexical[layout.rows], seen.dense[layout.rows], tags[layout.rows]
+    layout = lay_out(seen.lengths[sentences])
+    rows = seen.words_of(sentences)[layout.rows]
+    lexical, dense, gold = seen.lexical[rows], seen.dense[rows], tags[rows]
     flipped = lexical.T.tocsr()
     k = forbidden.shape[1]
     shapes = ((lexical.shape[1], k), (dense.shape[1], k), (k + 1, k))

@@ -138,9 +138,9 @@ class Studied:
 
     def fit(self, how: TaggerFit, texts: NDArray[np.int64], begin: Fitted | None, max_steps: int) -> Fitted:
         """Weights from some of the texts."""
-        words = self.seen.words_of(texts)
-        seen = Observations(self.seen.lexical[words], self.seen.dense[words], self.seen.lengths[texts])
-        return fit_chain(seen, self.tags[words], self.forbidden, how.penalty, begin=begin, max_steps=max_steps)
+        return fit_chain(
+            self.seen, self.tags, self.forbidden, how.penalty, sentences=texts, begin=begin, max_steps=max_steps
+        )
 
 
 def _study(corpus: Corpus, how: TaggerFit) -> Studied:

@@ -112,9 +112,7 @@ def _fit_ngram(fold: TrainingFold, rows: _Rows) -> tuple[Classifier, Scores]:
     features = _sparse(vocabulary, texts)
 
     def fit(chosen: Codes) -> Linear:
-        return fit_squared_hinge(
-            features[chosen], rows.codes[chosen], len(rows.labels), c=_NGRAM_C, steps=_STEPS
-        )
+        return fit_squared_hinge(features[chosen], rows.codes[chosen], len(rows.labels), c=_NGRAM_C, steps=_STEPS)
 
     unseen = _unseen(rows, features, fit)
     whole = fit(np.arange(len(texts)))

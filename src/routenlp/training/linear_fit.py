@@ -8,6 +8,7 @@ mixture makes them so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from scipy import linalg, sparse
 from routenlp.training.lbfgs import minimise
 from routenlp.types import Vectors
 
-Rows = sparse.csr_matrix | Vectors
+Rows: TypeAlias = Any  # scipy.sparse.csr_matrix or Vectors, (n, features); scipy has no types
 Codes = NDArray[np.int64]
 
 _TOLERANCE = 1e-4

@@ -13,13 +13,13 @@ _LABEL_DECAY = 1.0
 _TRUST_DECAY = 0.01
 
 
-def fit_mixture(scores: Vectors, codes: Codes) -> Mixture:
-    """From scores (n, heads, labels) on rows that the heads did not see, and the rows' labels (n,).
+def fit_mixture(held_out: Vectors, codes: Codes) -> Mixture:
+    """From `held_out`, scores (n, heads, labels) on rows that the heads did not see, and the rows' labels (n,).
 
     Weights, all positive, minimise the log-loss of the mixed scores. Trust is a ridge logistic regression of
     "the chosen label is right" on `Mixture.evidence` and on which label was chosen.
     """
-    scores = scores.astype(np.float64)
+    scores: FloatArray = held_out.astype(np.float64)
     heads, labels = scores.shape[1:]
     weights = _fit_weights(scores, codes)
     blank = Mixture(weights, np.zeros(2 + heads), np.zeros(labels))
@@ -45,9 +45,7 @@ def _fit_weights(scores: FloatArray, codes: Codes) -> FloatArray:
     return weights
 
 
-def _fit_trust(
-    evidence: FloatArray, chosen: Codes, right: FloatArray, labels: int
-) -> tuple[FloatArray, FloatArray]:
+def _fit_trust(evidence: FloatArray, chosen: Codes, right: FloatArray, labels: int) -> tuple[FloatArray, FloatArray]:
     width = evidence.shape[1]
     start = np.zeros(width + labels)
     start[1] = 1.0  # believe the mixture, until the rows say otherwise

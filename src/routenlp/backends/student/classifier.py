@@ -230,8 +230,15 @@ def _assemble(
         return Classifier(tuple(labels), f64("prior"), ngrams, mixture)
     projection = Projection(f32("projection.mean"), f32("projection.scale"), f32("projection.axes"))
     gamma = float(str(meta["gamma"]))
-    dense = ("vectors.weights", "vectors.bias", "kernel.anchors", "kernel.duals", "kernel.mean")
-    vectors = VectorHeads(projection, *(f32(name) for name in dense), gamma=gamma)
+    vectors = VectorHeads(
+        projection,
+        f32("vectors.weights"),
+        f32("vectors.bias"),
+        f32("kernel.anchors"),
+        f32("kernel.duals"),
+        f32("kernel.mean"),
+        gamma,
+    )
     return Classifier(tuple(labels), f64("prior"), ngrams, mixture, vectors, _same_encoder(meta, encoder))
 
 

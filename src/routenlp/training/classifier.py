@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from routenlp.backends.encoders.ngrams import NgramHasher, NgramVocabulary, learn_vocabulary
-from routenlp.backends.student.classifier import Classifier, NgramHead, Projection, VectorHeads
+from routenlp.backends.student.classifier import Classifier, KernelHead, NgramHead, Projection
 from routenlp.contracts import Encoder
 from routenlp.errors import TrainingError
 from routenlp.training.linear_fit import Codes, Kernel, Linear, Rows, fit_kernel_ridge, fit_squared_hinge
@@ -27,9 +27,9 @@ _HASHER = NgramHasher(words=(1, 2), chars=(2, 4))
 _MIN_ROWS = 2
 _MAX_NGRAMS = 60_000
 _STEPS = 60
-_NGRAM_C, _VECTOR_C = 2.0, 0.5
-_AXES = 384
-_GAMMA, _RIDGE = 1.0, 0.1
+_C = 2.0
+_AXES = 256
+_GAMMA, _RIDGE = 0.5, 0.1
 _MAX_ANCHORS = 8_000
 """The kernel head is fitted on at most this many rows, evenly spaced: its cost grows with their cube."""
 
@@ -69,9 +69,9 @@ def fit_classifiers(fold: TrainingFold, encoder: Encoder) -> ClassifierPair:
     rows = _number(fold)
     ngram, ngram_scores = _fit_ngram(fold, rows)
     vectors = encoder.encode([example.query.text for example in fold.examples])
-    heads, vector_scores = _fit_vectors(vectors, rows)
-    mixture = fit_mixture(np.stack([ngram_scores, *vector_scores], axis=1), rows.codes)
-    minilm = Classifier(rows.labels, rows.prior(), ngram.ngrams, mixture, heads, encoder)
+    kernel, kernel_scores = _fit_kernel(vectors, rows)
+    mixture = fit_mixture(np.stack([ngram_scores, kernel_scores], axis=1), rows.codes)
+    minilm = Classifier(rows.labels, rows.prior(), ngram.ngrams, mixture, kernel, encoder)
     return ClassifierPair(ngram, minilm)
 
 
@@ -112,7 +112,7 @@ def _fit_ngram(fold: TrainingFold, rows: _Rows) -> tuple[Classifier, Scores]:
     features = _sparse(vocabulary, texts)
 
     def fit(chosen: Codes) -> Linear:
-        return fit_squared_hinge(features[chosen], rows.codes[chosen], len(rows.labels), c=_NGRAM_C, steps=_STEPS)
+        return fit_squared_hinge(features[chosen], rows.codes[chosen], len(rows.labels), c=_C, steps=_STEPS)
 
     unseen = _unseen(rows, features, fit)
     whole = fit(np.arange(len(texts)))
@@ -129,24 +129,18 @@ def _sparse(vocabulary: NgramVocabulary, texts: Iterable[str]) -> sparse.csr_mat
     return sparse.csr_matrix((values, columns, ends), shape=(len(pairs), len(vocabulary.known)))
 
 
-def _fit_vectors(vectors: Vectors, rows: _Rows) -> tuple[VectorHeads, tuple[Scores, Scores]]:
+def _fit_kernel(vectors: Vectors, rows: _Rows) -> tuple[KernelHead, Scores]:
     projection = _fit_projection(vectors)
     units = projection.apply(vectors).astype(np.float16).astype(np.float32)  # anchors are stored as float16
-    labels = len(rows.labels)
 
-    def linear(chosen: Codes) -> Linear:
-        return fit_squared_hinge(units[chosen], rows.codes[chosen], labels, c=_VECTOR_C, steps=_STEPS)
-
-    def kernel(chosen: Codes) -> Kernel:
+    def fit(chosen: Codes) -> Kernel:
         if len(chosen) > _MAX_ANCHORS:
             chosen = chosen[np.linspace(0, len(chosen) - 1, _MAX_ANCHORS).astype(np.int64)]
-        return fit_kernel_ridge(units[chosen], rows.codes[chosen], labels, gamma=_GAMMA, ridge=_RIDGE)
+        return fit_kernel_ridge(units[chosen], rows.codes[chosen], len(rows.labels), gamma=_GAMMA, ridge=_RIDGE)
 
-    unseen = _unseen(rows, units, linear), _unseen(rows, units, kernel)
-    everything = np.arange(len(units))
-    line, near = linear(everything), kernel(everything)
-    heads = VectorHeads(projection, line.weights, line.bias, near.anchors, near.duals, near.mean, near.gamma)
-    return heads, unseen
+    unseen = _unseen(rows, units, fit)
+    whole = fit(np.arange(len(units)))
+    return KernelHead(projection, whole.anchors, whole.duals, whole.mean, whole.gamma), unseen
 
 
 def _fit_projection(vectors: Vectors) -> Projection:

@@ -1,4 +1,4 @@
-"""Fits of one head: squared-hinge one-against-rest on sparse or dense rows, and kernel ridge on unit vectors.
+"""Fits of one head: squared-hinge one-against-rest on sparse rows, and kernel ridge on unit vectors.
 
 Squared hinge rather than softmax or logistic loss: on held-out rows it ranked right above wrong answers better
 with long texts and many sibling labels (docs/decisions/classifiers.md). Its scores are no probabilities; the

@@ -1,7 +1,7 @@
-"""Label students: several linear and kernel heads, one mixture, and a calibrated probability of being right.
+"""Label students: a linear head, a kernel head, their mixture, and a calibrated probability of being right.
 
-Tier `ngram` has one head, on hashed n-grams, and costs microseconds. Tier `minilm` adds two heads on an
-encoder's vectors: its vectors alone are weaker than n-grams where the wording decides (contracts, terms of
+Tier `ngram` has the linear head, on hashed n-grams, and costs microseconds. Tier `minilm` adds a kernel head on
+an encoder's vectors: its vectors alone are weaker than n-grams where the wording decides (contracts, terms of
 service), and the mixture is stronger than either. Every row is computed on its own, so that a prediction
 never depends on the batch it came in.
 
@@ -62,26 +62,25 @@ class Projection:
 
 
 @dataclass(frozen=True, slots=True)
-class VectorHeads:
-    """A linear head and a kernel head on one projected vector.
+class KernelHead:
+    """Scores by nearness to training rows, the anchors, whose vectors are projected.
 
-    `weights`: float32 (k, labels); `bias`, `mean`: float32 (labels,); `anchors`: float32 (n, k), rows of length
-    1; `duals`: float32 (n, labels). Kernel: exp(2 gamma (<a, b> - 1)), the Gaussian one on the unit sphere.
+    `anchors`: float32 (n, k), rows of length 1; `duals`: float32 (n, labels); `mean`: float32 (labels,).
+    Kernel: exp(2 gamma (<a, b> - 1)), the Gaussian one on the unit sphere.
     """
 
     projection: Projection
-    weights: Vectors
-    bias: Vectors
     anchors: Vectors
     duals: Vectors
     mean: Vectors
     gamma: float
 
-    def scores(self, vector: Vectors) -> tuple[Vectors, Vectors]:
-        """(linear, kernel), each float32 (labels,)."""
+    def scores(self, vector: Vectors) -> Vectors:
+        """float32 (labels,)."""
         unit = self.projection.apply(vector)
         near = np.exp(np.float32(2.0 * self.gamma) * (self.anchors @ unit - np.float32(1.0)))
-        return unit @ self.weights + self.bias, near @ self.duals + self.mean
+        scores: Vectors = near @ self.duals + self.mean
+        return scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +136,13 @@ class Classifier:
     prior: FloatArray
     ngrams: NgramHead
     mixture: Mixture
-    vectors: VectorHeads | None = None
+    kernel: KernelHead | None = None
     encoder: Encoder | None = None
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """One label and p(right) a query, in order. Metadata is ignored."""
         texts = [query.text for query in queries]
-        if self.vectors is None or self.encoder is None or not texts:
+        if self.kernel is None or self.encoder is None or not texts:
             return [self._answer(text, None) for text in texts]
         encoded = self.encoder.encode(texts)
         return [self._answer(text, vector) for text, vector in zip(texts, encoded, strict=True)]
@@ -151,8 +150,8 @@ class Classifier:
     def scores(self, text: str, vector: Vectors | None) -> FloatArray:
         """Every head's scores, float64 (heads, labels)."""
         heads = [self.ngrams.scores(text)]
-        if self.vectors is not None and vector is not None:
-            heads.extend(self.vectors.scores(vector))
+        if self.kernel is not None and vector is not None:
+            heads.append(self.kernel.scores(vector))
         return np.stack(heads).astype(np.float64)
 
     def _answer(self, text: str, vector: Vectors | None) -> Prediction:
@@ -181,9 +180,9 @@ class Classifier:
             "chars": list(hasher.chars),
             "max_chars": hasher.max_chars,
         }
-        if self.vectors is not None and self.encoder is not None:
-            arrays |= _vector_arrays(self.vectors)
-            meta |= {"gamma": self.vectors.gamma, "encoder": self.encoder.name}
+        if self.kernel is not None and self.encoder is not None:
+            arrays |= _kernel_arrays(self.kernel)
+            meta |= {"gamma": self.kernel.gamma, "encoder": self.encoder.name}
         return Parts(self.KIND, arrays, meta)
 
     @classmethod
@@ -197,16 +196,14 @@ class Classifier:
             raise ArtefactError(cls.KIND, f"cannot be read ({exc!r})", "Train this student again.") from exc
 
 
-def _vector_arrays(heads: VectorHeads) -> dict[str, NDArray[np.generic]]:
+def _kernel_arrays(head: KernelHead) -> dict[str, NDArray[np.generic]]:
     return {
-        "projection.mean": heads.projection.mean,
-        "projection.scale": heads.projection.scale,
-        "projection.axes": heads.projection.axes,
-        "vectors.weights": heads.weights,
-        "vectors.bias": heads.bias,
-        "kernel.anchors": heads.anchors.astype(np.float16),  # exact: rounded to it when they were fitted
-        "kernel.duals": heads.duals,
-        "kernel.mean": heads.mean,
+        "projection.mean": head.projection.mean,
+        "projection.scale": head.projection.scale,
+        "projection.axes": head.projection.axes,
+        "kernel.anchors": head.anchors.astype(np.float16),  # exact: rounded to it when they were fitted
+        "kernel.duals": head.duals,
+        "kernel.mean": head.mean,
     }
 
 
@@ -230,16 +227,8 @@ def _assemble(
         return Classifier(tuple(labels), f64("prior"), ngrams, mixture)
     projection = Projection(f32("projection.mean"), f32("projection.scale"), f32("projection.axes"))
     gamma = float(str(meta["gamma"]))
-    vectors = VectorHeads(
-        projection,
-        f32("vectors.weights"),
-        f32("vectors.bias"),
-        f32("kernel.anchors"),
-        f32("kernel.duals"),
-        f32("kernel.mean"),
-        gamma,
-    )
-    return Classifier(tuple(labels), f64("prior"), ngrams, mixture, vectors, _same_encoder(meta, encoder))
+    kernel = KernelHead(projection, f32("kernel.anchors"), f32("kernel.duals"), f32("kernel.mean"), gamma)
+    return Classifier(tuple(labels), f64("prior"), ngrams, mixture, kernel, _same_encoder(meta, encoder))
 
 
 def _same_encoder(meta: Mapping[str, object], encoder: Encoder | None) -> Encoder:

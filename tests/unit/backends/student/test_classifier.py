@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routenlp.backends.encoders.ngrams import NgramHasher, learn_vocabulary
-from routenlp.backends.student.classifier import Classifier, Mixture, NgramHead, Projection, VectorHeads
+from routenlp.backends.student.classifier import Classifier, KernelHead, Mixture, NgramHead, Projection
 from routenlp.errors import ArtefactError
 from routenlp.types import Parts, Query, Vectors
 
@@ -29,7 +29,7 @@ class CountingEncoder:
         return np.array(rows, dtype=np.float32).reshape(len(rows), 4)
 
 
-def classifier(*, vectors: bool) -> Classifier:
+def classifier(*, kernel: bool) -> Classifier:
     rng = np.random.default_rng(0)
 
     def draw(*shape: int) -> Vectors:
@@ -39,16 +39,15 @@ def classifier(*, vectors: bool) -> Classifier:
         ["refund my card", "card lost", "pay my bill"], NgramHasher(), min_rows=1, max_size=1000
     )
     head = NgramHead(vocabulary, draw(len(vocabulary.known), 3).astype(np.float16), draw(3))
-    heads = 3 if vectors else 1
+    heads = 2 if kernel else 1
     mixture = Mixture(np.ones(heads), np.full(2 + heads, 0.3), np.array([0.1, 0.0, -0.1]))
     plain = Classifier(("bill", "lost", "refund"), np.array([0.2, 0.5, 0.3]), head, mixture)
-    if not vectors:
+    if not kernel:
         return plain
     anchors = draw(5, 2).astype(np.float16).astype(np.float32)
-    dense = VectorHeads(
-        Projection(draw(4), np.ones(4, np.float32), draw(4, 2)), draw(2, 3), draw(3), anchors, draw(5, 3), draw(3), 1.0
-    )
-    return replace(plain, vectors=dense, encoder=CountingEncoder())
+    projection = Projection(draw(4), np.ones(4, np.float32), draw(4, 2))
+    near = KernelHead(projection, anchors, draw(5, 3), draw(3), 1.0)
+    return replace(plain, kernel=near, encoder=CountingEncoder())
 
 
 def queries(*texts: str) -> list[Query]:
@@ -57,7 +56,7 @@ def queries(*texts: str) -> list[Query]:
 
 @pytest.fixture(params=[False, True], ids=["ngram", "minilm"])
 def student(request: pytest.FixtureRequest) -> Classifier:
-    return classifier(vectors=request.param)
+    return classifier(kernel=request.param)
 
 
 def test_every_text_gets_a_known_label_and_one_probability(student: Classifier) -> None:
@@ -79,7 +78,7 @@ def test_no_queries_no_predictions(student: Classifier) -> None:
 @settings(max_examples=25, deadline=None)
 @given(texts=st.lists(st.text(max_size=40), max_size=6))
 def test_a_prediction_does_not_depend_on_its_batch(texts: list[str]) -> None:
-    student = classifier(vectors=True)
+    student = classifier(kernel=True)
     together = student.predict(queries(*texts))
     assert together == [student.predict(queries(text))[0] for text in texts]
 
@@ -91,7 +90,7 @@ def test_parts_round_trip_to_the_same_predictions(student: Classifier) -> None:
 
 
 def test_another_encoder_or_none_is_refused_by_name() -> None:
-    parts = classifier(vectors=True).parts()
+    parts = classifier(kernel=True).parts()
     other = CountingEncoder()
     other.name = "other/2"
     for encoder in (None, other):
@@ -109,7 +108,7 @@ def test_a_missing_array_is_an_artefact_error(student: Classifier, lost: str) ->
 
 @pytest.mark.parametrize(("key", "value"), [("labels", "bill"), ("words", [1.5]), ("max_chars", None)])
 def test_settings_of_a_wrong_type_are_an_artefact_error(key: str, value: object) -> None:
-    parts = classifier(vectors=False).parts()
+    parts = classifier(kernel=False).parts()
     with pytest.raises(ArtefactError):
         Classifier.from_parts(Parts(parts.kind, parts.arrays, {**parts.meta, key: value}))
 

@@ -15,7 +15,7 @@ from routenlp.backends.student import registry
 from routenlp.backends.student.backend import StudentBackend
 from routenlp.backends.weights import Hub, LocalFolder, PackagedWheel, Source, encoder_folder
 from routenlp.cascade.policy import Policy
-from routenlp.contracts import Backend, TokenEncoder
+from routenlp.contracts import Backend
 from routenlp.errors import SettingsError, UnknownPrice
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
@@ -85,16 +85,16 @@ def _sources(weights: str) -> list[Source]:
     return [LocalFolder(folder)]
 
 
-def cached(encoder: MiniLM, settings: Settings, progress: Callable[[int, int], None]) -> CachedTokenEncoder:
+def cached(encoder: MiniLM, settings: Settings) -> CachedTokenEncoder:
     """The same encoder with a memory on disk, for training; requests go to the bare one."""
-    return CachedTokenEncoder(encoder, cache_dir(settings) / "encodings", max_bytes=4 << 30, progress=progress)
+    return CachedTokenEncoder(encoder, cache_dir(settings) / "encodings", max_bytes=4 << 30)
 
 
 def build(
     settings: Settings,
     folder: Path,
     *,
-    encoder: TokenEncoder,
+    encoder: MiniLM,
     recordings: Mapping[str, Mapping[str, str]],
     clock: Callable[[], float] = time.perf_counter,
 ) -> System:
@@ -104,12 +104,13 @@ def build(
     """
     router_encoder = StaticEncoder.from_parts(artefacts.read(folder / ROUTER_ENCODER)["static"])
     policy = policies.load(folder / POLICY, router_encoder)
+    encoders = [encoder.with_pooling(rich=rich) for rich in (False, True)]
     backends: dict[str, Backend] = {}
     for tier in portfolio(settings).tiers:
         if tier.backend == "recorded":
             backends[tier.name] = RecordedBackend(tier, recordings.get(tier.name, {}))
         else:
             parts = artefacts.read(folder / TIERS / tier.name)
-            students = {task: registry.load(part, encoder) for task, part in parts.items()}
+            students = {task: registry.load(part, encoders) for task, part in parts.items()}
             backends[tier.name] = StudentBackend(tier, students, clock)
     return System(policy, backends)

@@ -8,10 +8,9 @@ sample of the other sentences.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +40,10 @@ from routenlp.backends.student.vector_picker import SpanWeights, VectorPicker, e
 from routenlp.contracts import Encoder
 from routenlp.errors import TrainingError
 from routenlp.grading.rouge import lcs_length, lcs_positions, rouge_l, rouge_tokens
+from routenlp.training.fitted import FittedStudent
 from routenlp.types import Example, FloatArray, Prediction, Vectors
 
 Flags = NDArray[np.bool_]
-Picker = TypeVar("Picker", SentencePicker, VectorPicker)
 
 SOURCE_AT = 0.45
 """A line's best sentence is its source if F-measure + half the covered share of the line reaches this."""
@@ -238,15 +237,6 @@ def fit_confidence(shortlists: Sequence[Shortlist], studied: Studied, handled_at
     return Confidence(fitted.coef_[0], float(fitted.intercept_[0]))
 
 
-@dataclass(frozen=True, slots=True)
-class FittedPicker(Generic[Picker]):
-    """A picker with what models that had not seen a transcript answered to it."""
-
-    student: Picker
-    held_out: Mapping[str, Prediction]
-    """By query id, all transcripts. Of these rows only the four weights of the confidence have learned."""
-
-
 def _held_out(shortlists: Sequence[Shortlist], studied: Studied, confidence: Confidence) -> dict[str, Prediction]:
     rows = zip(studied.ids, shortlists, strict=True)
     return {
@@ -255,14 +245,14 @@ def _held_out(shortlists: Sequence[Shortlist], studied: Studied, confidence: Con
     }
 
 
-def fit_sentence_picker(studied: Studied, *, handled_at: float) -> FittedPicker[SentencePicker]:
+def fit_sentence_picker(studied: Studied, *, handled_at: float) -> FittedStudent[SentencePicker]:
     """The picker that needs numpy only; its confidence is fitted on out-of-fold answers."""
     confidence = fit_confidence(studied.shortlists, studied, handled_at)
     student = SentencePicker(studied.model, confidence)
-    return FittedPicker(student, _held_out(studied.shortlists, studied, confidence))
+    return FittedStudent(student, _held_out(studied.shortlists, studied, confidence))
 
 
-def fit_vector_picker(studied: Studied, encoder: Encoder, *, handled_at: float) -> FittedPicker[VectorPicker]:
+def fit_vector_picker(studied: Studied, encoder: Encoder, *, handled_at: float) -> FittedStudent[VectorPicker]:
     """The picker that scores the shortlist again by vectors; encodes every out-of-fold shortlist, in one call.
 
     Its confidence is fitted on answers of models that saw the other half only.
@@ -276,7 +266,7 @@ def fit_vector_picker(studied: Studied, encoder: Encoder, *, handled_at: float) 
     confidence = fit_confidence(rescored, studied, handled_at)
     everything = np.ones(len(vectors), dtype=bool)
     student = VectorPicker(studied.model, _fit_spans(studied, vectors, everything), confidence, encoder)
-    return FittedPicker(student, _held_out(rescored, studied, confidence))
+    return FittedStudent(student, _held_out(rescored, studied, confidence))
 
 
 def _fit_spans(studied: Studied, vectors: Sequence[Vectors], taken: Flags) -> SpanWeights:

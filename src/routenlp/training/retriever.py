@@ -7,9 +7,8 @@ finds its own group.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +31,8 @@ from routenlp.backends.student.retriever import NearestReply, Vote
 from routenlp.contracts import Encoder
 from routenlp.errors import TrainingError
 from routenlp.grading.rouge import rouge_l_tokens, rouge_tokens
-from routenlp.types import Example, FloatArray, Prediction
-
-Retriever = TypeVar("Retriever", NearestReply, RerankedReply)
+from routenlp.training.fitted import FittedStudent
+from routenlp.types import Example, FloatArray
 
 MIN_ROWS = 10
 MAX_HELD_OUT = 2_000
@@ -49,15 +47,7 @@ _FALLBACK_ROWS = 100
 _RIDGE = 100.0
 
 
-@dataclass(frozen=True, slots=True)
-class FittedRetriever(Generic[Retriever]):
-    """A retriever, and what it says of training rows, by query id, when their own groups are out of its reach."""
-
-    student: Retriever
-    held_out: Mapping[str, Prediction]
-
-
-def fit_nearest_reply(examples: Sequence[Example], *, handled_at: float) -> FittedRetriever[NearestReply]:
+def fit_nearest_reply(examples: Sequence[Example], *, handled_at: float) -> FittedStudent[NearestReply]:
     """Tier 1. Raises `TrainingError` when fewer than `MIN_ROWS` rows of two groups have a reply."""
     rows = _study(examples, handled_at)
     student = NearestReply(rows.store, rows.index, np.zeros(0), rows.fallback)
@@ -68,12 +58,12 @@ def fit_nearest_reply(examples: Sequence[Example], *, handled_at: float) -> Fitt
         elected[i] = student.elect(similarity)
     handled = np.array([rows.quality(v.reply, i) >= handled_at for i, v in elected.items()])
     student = replace(student, confidence=fit_confidence(np.array([v.features for v in elected.values()]), handled))
-    return FittedRetriever(student, {rows.id(i): student.prediction(v) for i, v in elected.items()})
+    return FittedStudent(student, {rows.id(i): student.prediction(v) for i, v in elected.items()})
 
 
 def fit_reranked_reply(
     examples: Sequence[Example], encoder: Encoder, *, handled_at: float
-) -> FittedRetriever[RerankedReply]:
+) -> FittedStudent[RerankedReply]:
     """Tier 2. Raises `TrainingError` when fewer than `MIN_ROWS` rows of two groups have a reply."""
     rows = _study(examples, handled_at)
     vectors = encode_contexts([e.query.text for e in rows.examples], rows.contexts, encoder)
@@ -86,7 +76,7 @@ def fit_reranked_reply(
         found[i] = student.candidates(_hide(similarity, own))
     qualities = [np.array([rows.quality(int(reply), i) for reply in c.replies]) for i, c in found.items()]
     student = replace(student, reranker=fit_reranker(list(found.values()), qualities, handled_at))
-    return FittedRetriever(student, {rows.id(i): student.prediction(c) for i, c in found.items()})
+    return FittedStudent(student, {rows.id(i): student.prediction(c) for i, c in found.items()})
 
 
 def _hide(similarity: Similarity, own: Indices) -> Similarity:

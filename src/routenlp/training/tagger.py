@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from routenlp.contracts import TokenEncoder
 from routenlp.errors import TrainingError
 from routenlp.grading.entities import Entity, from_text
 from routenlp.training.crf import Fitted, Observations, Penalty, fit_chain, lay_out, likelihood
+from routenlp.training.fitted import FittedStudent
 from routenlp.training.spans import Marked, lists_mentions, mark
 from routenlp.types import Example, Prediction, Query, Vectors
 
@@ -53,18 +54,9 @@ class Corpus:
         return np.concatenate([write_spans(text.spans, len(text.words)) for text in self.texts])
 
 
-@dataclass(frozen=True, slots=True)
-class FittedTagger:
-    """A tagger with what one that had not seen a row answered to it."""
-
-    student: Tagger
-    held_out: Mapping[str, Prediction]
-    """By query id: a seeded fifth of the rows of each label set, the same with and without an encoder."""
-
-
 def fit_tagger(
     examples: Sequence[Example], *, encoder: TokenEncoder | None, seed: int, how: TaggerFit | None = None
-) -> FittedTagger:
+) -> FittedStudent[Tagger]:
     """Fits on all `examples`; with an encoder on its word vectors too. Rows without a label set are left out.
 
     Raises `TrainingError` when no row names a label set and has words and a readable reference.
@@ -80,7 +72,7 @@ def fit_tagger(
             f"none of {len(examples)} rows can be learned from",
             f"Give rows with metadata[{SCHEMA!r}], a text, and a reference that lists entities as JSON.",
         )
-    return FittedTagger(Tagger(fitted, encoder), held_out)
+    return FittedStudent(Tagger(fitted, encoder), held_out)
 
 
 def gather(examples: Sequence[Example], encoder: TokenEncoder | None) -> dict[str, Corpus]:

@@ -89,7 +89,7 @@ class Span:
     @property
     def gain(self) -> float:
         """Expected number of words shared with the reference."""
-        return float(sigmoid(np.float64(self.logit))) * self.kept
+        return float(sigmoid(np.array(self.logit))) * self.kept
 
 
 @dataclass(frozen=True, slots=True)

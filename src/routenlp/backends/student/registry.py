@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from routenlp.backends.student.classifier import Classifier
@@ -12,7 +12,7 @@ from routenlp.backends.student.retriever import NearestReply
 from routenlp.backends.student.tagger import KIND as TAGGER
 from routenlp.backends.student.tagger import Tagger
 from routenlp.backends.student.vector_picker import VectorPicker
-from routenlp.contracts import Student, TokenEncoder
+from routenlp.contracts import Encoder, Student
 from routenlp.errors import ArtefactError
 from routenlp.types import Parts
 
@@ -26,9 +26,10 @@ KINDS: Mapping[str, Callable[[Parts, Any], Student]] = {
 }
 
 
-def load(parts: Parts, encoder: TokenEncoder) -> Student:
-    """The student that `parts` describe; those that need vectors take them from `encoder`, checked by its name."""
+def load(parts: Parts, encoders: Sequence[Encoder]) -> Student:
+    """The student that `parts` describe; one that needs vectors takes them from the encoder that it names."""
     build = KINDS.get(parts.kind)
     if build is None:
         raise ArtefactError(f"student of kind {parts.kind!r}", "is not known here", f"Known: {', '.join(KINDS)}.")
-    return build(parts, encoder)
+    wanted = parts.meta.get("encoder")
+    return build(parts, next((e for e in encoders if e.name == wanted), None))

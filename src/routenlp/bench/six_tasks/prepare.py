@@ -56,10 +56,13 @@ def references(examples: Sequence[Example]) -> dict[str, str]:
 
 
 def prepare(
-    settings: Settings, workload: Workload, encoder: TokenEncoder, folder: Path, progress: Progress
+    settings: Settings, workload: Workload, encoder: TokenEncoder, rich: Encoder, folder: Path, progress: Progress
 ) -> Prepared:
-    """Train every tier and the router, calibrate, and store the system under `folder`, which must not exist."""
-    fitted = _fit_students(settings, workload, encoder, progress)
+    """Train every tier and the router, calibrate, and store the system under `folder`, which must not exist.
+
+    `encoder` and `rich`: the sentence encoder and its longer vectors, best with a memory.
+    """
+    fitted = _fit_students(settings, workload, encoder, rich, progress)
     for tier, by_task in fitted.students.items():
         parts = {task: student.parts() for task, student in by_task.items()}
         artefacts.write(folder / wiring.TIERS / tier, parts)
@@ -87,24 +90,19 @@ def prepare(
     return Prepared(folder, frame, chosen, rows)
 
 
-def _fit_students(settings: Settings, workload: Workload, encoder: TokenEncoder, progress: Progress) -> Fitted:
-    made: dict[str, dict[str, Student]] = {}
-    held_out: dict[str, dict[str, Mapping[str, Prediction]]] = {}
-    for tier in settings.portfolio:
-        if tier.backend != "student":
-            continue
-        made[tier.name], held_out[tier.name] = {}, {}
-        for name, folds in workload.folds.items():
-            with progress.stage(f"training {tier.name} for {name}"):
-                fit = students.fit(
-                    settings.tasks[name].student,
-                    tier.model,
-                    folds.train,
-                    encoder,
-                    handled_at=settings.tasks[name].handled_at,
-                    seed=settings.seed,
-                )
-            made[tier.name][name], held_out[tier.name][name] = fit.student, fit.held_out
+def _fit_students(
+    settings: Settings, workload: Workload, encoder: TokenEncoder, rich: Encoder, progress: Progress
+) -> Fitted:
+    models = {tier.name: tier.model for tier in settings.portfolio if tier.backend == "student"}
+    made: dict[str, dict[str, Student]] = {tier: {} for tier in models}
+    held_out: dict[str, dict[str, Mapping[str, Prediction]]] = {tier: {} for tier in models}
+    for name, folds in workload.folds.items():
+        task = settings.tasks[name]
+        with progress.stage(f"training the students of {name}"):
+            job = students.Job(folds.train, encoder, rich, task.handled_at, settings.seed)
+            fits = students.fit(task.student, list(models.values()), job)
+        for tier, model in models.items():
+            made[tier][name], held_out[tier][name] = fits[str(model)].student, fits[str(model)].held_out
     return Fitted(made, held_out)
 
 

@@ -65,8 +65,8 @@ def run(settings: Settings, workload: Workload, folder: Path, progress: Progress
     begin = time.perf_counter()
     with progress.stage("loading the encoder"):
         encoder = wiring.minilm(settings, lambda _: None)
-    cached = wiring.cached(encoder, settings, lambda _done, _total: None)
-    prepared = prepare(settings, workload, cached, folder, progress)
+    plain, rich = (wiring.cached(encoder.with_pooling(rich=r), settings) for r in (False, True))
+    prepared = prepare(settings, workload, plain, rich, folder, progress)
     top = prepared.frame.portfolio.top
     test = [e for folds in workload.folds.values() for e in folds.test.examples]
     system = wiring.build(settings, folder, encoder=encoder, recordings={top: references(test)})

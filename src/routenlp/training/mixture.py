@@ -9,7 +9,7 @@ from routenlp.backends.student.classifier import Mixture, log_softmax
 from routenlp.training.linear_fit import Codes
 from routenlp.types import FloatArray, Vectors
 
-_LABEL_DECAY = 1.0
+_LABEL_DECAY = 10.0
 _TRUST_DECAY = 0.01
 
 

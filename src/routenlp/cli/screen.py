@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -14,23 +15,32 @@ from rich.text import Text
 from routenlp.bench.six_tasks.table import Table
 from routenlp.errors import SettingsError
 
+NARROW = 110
+"""Width of tables where output goes to a file or a pipe, which has none of its own."""
+
+
+def open_console(*, stderr: bool) -> Console:
+    """A console as wide as the terminal, or `NARROW` where there is none."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=NARROW)
+
 
 def show_tables(console: Console, tables: Sequence[Table]) -> None:
-    """Each table under its title; wide ones wrap inside their cells."""
+    """Each table under its title, an interval below its estimate; cells wrap where the screen is too narrow."""
     for table in tables:
-        drawn = RichTable(title=Text(table.title), title_justify="left", title_style="bold", show_lines=False)
+        console.print(Text(table.title, style="bold"))
+        drawn = RichTable(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
         for head in table.heads:
             drawn.add_column(Text(head), overflow="fold")
         for row in table.rows:
-            drawn.add_row(*(Text(cell) for cell in row))
+            drawn.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
         console.print(drawn)
-        console.print()
 
 
 def show_lines(console: Console, lines: Sequence[str], *, bullet: str = "") -> None:
-    """Plain lines, wrapped, nothing interpreted as markup."""
+    """Plain lines, nothing interpreted as markup; the terminal wraps them."""
     for line in lines:
-        console.print(Text(bullet + line))
+        console.print(Text(bullet + line), soft_wrap=True)
 
 
 def write_json(value: object, target: str) -> None:

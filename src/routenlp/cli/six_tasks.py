@@ -15,7 +15,7 @@ from routenlp.bench.progress import Progress, progress_on
 from routenlp.bench.six_tasks import explain, report, workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.bench.six_tasks.run import Result, run
-from routenlp.cli.screen import show_lines, show_tables, write_json
+from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.settings import Settings, load
 
 DEMO_LIMITS = {"seconds": 240.0, "peak_rss_mb": 3072.0}
@@ -42,7 +42,7 @@ def demo(
     if not generated:
         _download_if_none(settings, environ, progress)
     result = _run(settings, environ, progress, quick=True, generated=generated)
-    console = _console(json_target)
+    console = open_console(stderr=json_target == "-")  # tables make room where standard output carries the JSON
     _show(console, result, settings)
     console.print("[bold]Three queries, step by step[/bold]\n")
     show_lines(console, [story + "\n" for story in explain.three_traces(result)])
@@ -66,7 +66,7 @@ def bench(
     """All rows, or the fixed sample."""
     settings = built_in_settings(settings_file, environ)
     result = _run(settings, environ, progress_on(sys.stderr), quick=quick, only=only, generated=generated)
-    console = _console(json_target)
+    console = open_console(stderr=json_target == "-")  # tables make room where standard output carries the JSON
     _show(console, result, settings)
     show_tables(console, [*report.task_tables(result), report.operating_points(result)])
     limits = DEMO_LIMITS if quick else BENCH_LIMITS
@@ -109,11 +109,6 @@ def _download_if_none(settings: Settings, environ: Mapping[str, str], progress: 
             except DataError as exc:
                 sys.stderr.write(f"{exc}\nGoing on with what there is.\n")
                 return
-
-
-def _console(json_target: str | None) -> Console:
-    """Tables go to standard error where standard output carries the JSON."""
-    return Console(stderr=json_target == "-")
 
 
 def _show(console: Console, result: Result, settings: Settings) -> None:

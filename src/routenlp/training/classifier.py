@@ -18,9 +18,10 @@ from routenlp.backends.encoders.ngrams import NgramHasher, NgramVocabulary, lear
 from routenlp.backends.student.classifier import Classifier, KernelHead, NgramHead, Projection
 from routenlp.contracts import Encoder
 from routenlp.errors import TrainingError
+from routenlp.training.fitted import FittedStudent
 from routenlp.training.linear_fit import Codes, Kernel, Linear, Rows, fit_kernel_ridge, fit_squared_hinge
 from routenlp.training.mixture import fit_mixture
-from routenlp.types import Example, FloatArray, TrainingFold, Vectors
+from routenlp.types import Example, FloatArray, Prediction, TrainingFold, Vectors
 
 _PARTS = 3
 _HASHER = NgramHasher(words=(1, 2), chars=(2, 4))
@@ -40,8 +41,8 @@ Scores = NDArray[np.float32]
 class ClassifierPair:
     """Both students of one task, fitted on the same rows."""
 
-    ngram: Classifier
-    minilm: Classifier
+    ngram: FittedStudent[Classifier]
+    minilm: FittedStudent[Classifier]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,6 @@ class _Rows:
         return np.bincount(self.codes, minlength=len(self.labels)) / len(self.codes)
 
 
-def fit_ngram_classifier(fold: TrainingFold) -> Classifier:
-    """The n-gram student alone, for where there is no encoder. TrainingError as in `fit_classifiers`."""
-    return _fit_ngram(fold, _number(fold))[0]
-
-
 def fit_classifiers(fold: TrainingFold, encoder: Encoder) -> ClassifierPair:
     """Both students. The n-gram head is fitted once and shared.
 
@@ -70,9 +66,18 @@ def fit_classifiers(fold: TrainingFold, encoder: Encoder) -> ClassifierPair:
     ngram, ngram_scores = _fit_ngram(fold, rows)
     vectors = encoder.encode([example.query.text for example in fold.examples])
     kernel, kernel_scores = _fit_kernel(vectors, rows)
-    mixture = fit_mixture(np.stack([ngram_scores, kernel_scores], axis=1), rows.codes)
-    minilm = Classifier(rows.labels, rows.prior(), ngram.ngrams, mixture, kernel, encoder)
-    return ClassifierPair(ngram, minilm)
+    scores = np.stack([ngram_scores, kernel_scores], axis=1)
+    minilm = Classifier(rows.labels, rows.prior(), ngram.ngrams, fit_mixture(scores, rows.codes), kernel, encoder)
+    return ClassifierPair(_with_held_out(ngram, fold, ngram_scores[:, None]), _with_held_out(minilm, fold, scores))
+
+
+def _with_held_out(student: Classifier, fold: TrainingFold, unseen: Scores) -> FittedStudent[Classifier]:
+    """`unseen`: scores (n, heads, labels) of heads that had not seen the row."""
+    held_out: dict[str, Prediction] = {}
+    for example, scores in zip(fold.examples, unseen.astype(np.float64), strict=True):
+        label, p = student.mixture.decide(scores)
+        held_out[example.query.id] = Prediction(student.labels[label], (p,))
+    return FittedStudent(student, held_out)
 
 
 def _number(fold: TrainingFold) -> _Rows:

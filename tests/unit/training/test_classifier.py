@@ -9,7 +9,7 @@ import pytest
 
 from routenlp.backends.student.classifier import Mixture
 from routenlp.errors import TrainingError
-from routenlp.training.classifier import _parts, fit_classifiers, fit_ngram_classifier
+from routenlp.training.classifier import _parts, fit_classifiers
 from routenlp.training.linear_fit import fit_kernel_ridge, fit_squared_hinge
 from routenlp.training.mixture import fit_mixture
 from routenlp.types import Example, Query, TrainingFold, Vectors
@@ -46,7 +46,7 @@ def fold(examples: Sequence[Example]) -> TrainingFold:
 def test_both_students_learn_and_say_how_sure_they_are() -> None:
     pair = fit_classifiers(fold(rows(300)), LetterEncoder())
     held_out = rows(300, seed=1)
-    for student in (pair.ngram, pair.minilm):
+    for student in (pair.ngram.student, pair.minilm.student):
         predictions = student.predict([example.query for example in held_out])
         right = np.array([p.text == e.reference for p, e in zip(predictions, held_out, strict=True)])
         sure = np.array([p.token_probs[0] for p in predictions if p.token_probs])
@@ -56,14 +56,14 @@ def test_both_students_learn_and_say_how_sure_they_are() -> None:
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:
-    first, second = (fit_classifiers(fold(rows(60)), LetterEncoder()).minilm.parts() for _ in range(2))
+    first, second = (fit_classifiers(fold(rows(60)), LetterEncoder()).minilm.student.parts() for _ in range(2))
     assert first.meta == second.meta
     assert all(first.arrays[name].tobytes() == second.arrays[name].tobytes() for name in first.arrays)
 
 
 def test_a_label_with_one_row_is_learned_from() -> None:
     single = Example(Query("x", "support", "wholly different words here"), "rare", "g0")
-    student = fit_ngram_classifier(fold([*rows(60), single]))
+    student = fit_classifiers(fold([*rows(60), single]), LetterEncoder()).ngram.student
     assert "rare" in student.labels
     assert student.predict([rows(1)[0].query])[0].text in WORDS
 
@@ -72,12 +72,14 @@ def test_blank_and_odd_texts_are_rows_like_any() -> None:
     odd = [
         Example(Query(f"o{i}", "support", t), "lost", f"g{i}") for i, t in enumerate(["", "\0", "\ud800", "?" * 9000])
     ]
-    assert fit_classifiers(fold([*rows(30), *odd]), LetterEncoder()).minilm.labels == ("bill", "lost", "refund")
+    assert fit_classifiers(fold([*rows(30), *odd]), LetterEncoder()).minilm.student.labels == ("bill", "lost", "refund")
 
 
 def test_texts_without_a_shared_ngram_still_give_a_student() -> None:
     strange = [Example(Query(str(i), "support", chr(0x4E00 + i)), "ab"[i % 2], f"g{i}") for i in range(4)]
-    assert fit_ngram_classifier(fold(strange)).predict([Query("q", "support", "new")])[0].text in {"a", "b"}
+    assert fit_classifiers(fold(strange), LetterEncoder()).ngram.student.predict([Query("q", "support", "new")])[
+        0
+    ].text in {"a", "b"}
 
 
 @pytest.mark.parametrize(

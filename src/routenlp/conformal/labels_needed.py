@@ -1,0 +1,108 @@
+"""How many calibration labels it would take until what was observed is proved.
+
+Each answer takes the observed shares as the truth and asks from which n on the rule's own p-value would be at most
+delta for a sample that looks exactly so. A real sample falls on the unlucky side half of the time, so this is when a
+certificate becomes likely, not when it is sure. None: never, because the observed point misses the target.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from routenlp.conformal.asymptotic import MIN_UNITS
+from routenlp.conformal.betting import LARGEST_STAKE, PRIOR_VARIANCE
+from routenlp.conformal.binomial import cdf
+from routenlp.conformal.walk import check_level
+from routenlp.types import FloatArray
+
+MOST = 1_000_000
+"""Beyond this many labels the answer is never."""
+
+
+def for_joint(risk: float, *, alpha: float, delta: float) -> int | None:
+    """Smallest n that proves `joint` for a policy that loses a share `risk` of the rows.
+
+    At risk 0 it is the smallest n with a k*: ln(delta) / ln(1 - alpha), 45 at 0.05 and 0.1.
+    """
+    check_level("alpha", alpha)
+    check_level("delta", delta)
+    if risk >= alpha:
+        return None
+    if risk <= 0.0:
+        return math.ceil(math.log(delta) / math.log1p(-alpha) - 1e-9)
+    # Losses are whole: k of them stand for the risk among up to k / risk rows.
+    k = _first(lambda k: _proves(math.floor(k / risk), k, alpha, delta), math.ceil(MOST * risk))
+    return None if k is None else _first(lambda n: _proves(n, k, alpha, delta), MOST)
+
+
+def for_conditional(risk: float, accepted_share: float, *, alpha: float, delta: float) -> int | None:
+    """Smallest n that proves `conditional` for a policy that accepts this share, `risk` of which fails."""
+    if accepted_share <= 0.0:
+        return None
+    accepted = for_joint(risk, alpha=alpha, delta=delta)
+    needed = None if accepted is None else math.ceil(accepted / accepted_share)
+    return needed if needed is not None and needed <= MOST else None
+
+
+def for_quality_ratio(
+    routed: ArrayLike, top: ArrayLike, *, eps: float, delta: float, asymptotic: bool = False, span: float = 1.0
+) -> int | None:
+    """Smallest n that proves `quality_ratio` for a policy, by the drift of its bets (or by its normal statistic).
+
+    `routed`, `top`: observed qualities, shape (n,); `span` as in the rule. Never under `least_for_quality_ratio`, and
+    never under 250 for the normal statistic.
+    """
+    check_level("eps", eps)
+    check_level("delta", delta)
+    q_top = np.asarray(top, dtype=np.float64)
+    z = (1.0 - eps) * q_top - np.asarray(routed, dtype=np.float64)
+    if len(z) == 0 or z.mean() >= 0.0:
+        return None
+    if asymptotic:
+        wanted = NormalDist().inv_cdf(1.0 - delta) ** 2 * float(z.var() / z.mean() ** 2)
+        return max(MIN_UNITS, math.ceil(wanted)) if wanted <= MOST else None
+    floor = math.ceil(least_for_quality_ratio(float(q_top.mean()), eps=eps, delta=delta))
+    goal = math.log(1.0 / delta)
+    n = _first(lambda n: n * _drift(z / span, n, goal) >= goal, MOST)
+    return None if n is None else max(n, floor)
+
+
+def least_for_quality_ratio(q_top: float, *, eps: float, delta: float) -> float:
+    """ln(1/delta) / ln(1 + 0.9 eps q_top): labels under which a policy that only matches the top tier cannot pass.
+
+    `q_top`: mean quality of the top tier. About 87 at eps 0.03, delta 0.1 and q_top 1, and infinite at q_top 0.
+    """
+    gain = math.log1p(LARGEST_STAKE * eps * q_top)
+    return math.log(1.0 / delta) / gain if gain > 0.0 else math.inf
+
+
+def _proves(n: int, k: int, alpha: float, delta: float) -> bool:
+    """Whether k losses among n rows prove a risk of at most alpha."""
+    return k < n and bool(cdf(n, alpha)[k] <= delta)
+
+
+def _drift(z: FloatArray, n: int, goal: float) -> float:
+    """Mean growth of ln K a row, for a stake tuned to n rows whose variance is already known. z in [-1, 1]."""
+    x = (z + 1.0) / 2.0
+    variance = (n * float(x.var()) + PRIOR_VARIANCE) / (n + 1)
+    stake = min(math.sqrt(2.0 * goal / (n * variance)), LARGEST_STAKE / 0.5)
+    return float(np.log1p(-stake * (x - 0.5)).mean())
+
+
+def _first(holds: Callable[[int], bool], most: int) -> int | None:
+    """Smallest whole number from 1 to `most` that holds, where all after it hold too."""
+    high = 1
+    while not holds(high):
+        high *= 2
+        if high > most:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high

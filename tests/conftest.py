@@ -37,6 +37,16 @@ def six_tasks_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def outcomes_dir() -> Path:
+    """The folder with the recorded outcomes: six parquet files and prices.yaml."""
+    root = Path(os.environ.get("ROUTENLP_DATA") or REPOSITORY.parent / "shared" / "data")
+    folder = root / "outcomes"
+    if not folder.is_dir():
+        absent(f"no recorded outcomes at {folder}: set ROUTENLP_DATA to the folder that holds outcomes/")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def minilm() -> MiniLM:
     """The MiniLM encoder with its real weights, from the cache that set-up filled."""
     cache = Path(os.environ.get("ROUTENLP_CACHE_DIR") or REPOSITORY / ".cache" / "routenlp")

@@ -10,8 +10,10 @@ import pytest
 
 HEAVY = {
     "aiohttp",
+    "matplotlib",
     "onnx",
     "onnxruntime",
+    "pyarrow",
     "rich",
     "safetensors",
     "scipy",

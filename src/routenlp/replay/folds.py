@@ -24,9 +24,9 @@ class Folds:
     test: TestFold
 
 
-def fraction(task: str, group: str) -> float:
+def fraction(task: str, group: str, *, salt: str = SALT) -> float:
     """Where a group falls in [0, 1): SHA-256 of salt, task and group as a fraction of its range."""
-    key = f"{SALT}\0{task}\0{group}".encode("utf-8", "surrogatepass")
+    key = f"{salt}\0{task}\0{group}".encode("utf-8", "surrogatepass")
     # 53 bits: the most that a float holds exactly, so that the result stays under 1.
     return (int.from_bytes(hashlib.sha256(key).digest()[:8]) >> 11) / 2.0**53
 

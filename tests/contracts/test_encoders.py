@@ -1,0 +1,62 @@
+"""What every encoder promises: defined for every text, a row of its own, a name that is part of every cache key."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.contracts.letters import LetterCounts
+from tests.contracts.test_students import ODD
+
+from routenlp.backends.encoders.cache import CachedTokenEncoder
+from routenlp.training.static_encoder import distil
+
+TEXTS = ["where is my card", "what does it cost", "where is my card", *ODD]
+
+
+@pytest.fixture(scope="module")
+def static(minilm):
+    return distil(minilm, ["where is my card", "what does a new card cost", "I lost my phone"] * 5)
+
+
+SLOW = pytest.param("static", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=["letters", "cached", "minilm", "minilm-rich", SLOW])
+def encoder(request, tmp_path):
+    if request.param == "letters":
+        return LetterCounts()
+    if request.param == "cached":
+        return CachedTokenEncoder(LetterCounts(), tmp_path)
+    if request.param == "static":
+        return request.getfixturevalue("static")
+    minilm = request.getfixturevalue("minilm")
+    return minilm.with_pooling(rich=request.param == "minilm-rich")
+
+
+def test_one_row_of_the_promised_width_a_text(encoder):
+    vectors = encoder.encode(TEXTS)
+    assert vectors.shape == (len(TEXTS), encoder.dim)
+    assert vectors.dtype == np.float32
+    assert np.isfinite(vectors).all()
+    assert encoder.encode([]).shape == (0, encoder.dim)
+
+
+def test_a_row_depends_on_its_own_text_only(encoder):
+    together = encoder.encode(TEXTS)
+    for i in (0, 1, 3, 8):
+        np.testing.assert_array_equal(encoder.encode([TEXTS[i]])[0], together[i])
+    np.testing.assert_array_equal(together[0], together[2])
+
+
+def test_its_name_is_stable(encoder):
+    assert encoder.name == encoder.name
+    assert encoder.name
+
+
+def test_words_have_vectors_of_their_own(encoder):
+    if not hasattr(encoder, "encode_words"):
+        pytest.skip("gives no word vectors")
+    sentences = [["where", "is", "my", "card"], [], ["x" * 5_000, "\ud800", ""], ["word"] * 600]
+    vectors = encoder.encode_words(sentences)
+    assert [len(v) for v in vectors] == [len(s) for s in sentences]
+    assert all(np.isfinite(v).all() for v in vectors)

@@ -14,6 +14,7 @@ from routenlp.backends.student.registry import KINDS
 from routenlp.bench.datasets import generated
 from routenlp.contracts import Student
 from routenlp.errors import ArtefactError, SettingsError, TrainingError
+from routenlp.grading.rouge import rouge_l
 from routenlp.scoring.token_uncertainty import mean_uncertainty
 from routenlp.store import artefacts
 from routenlp.training import students
@@ -100,7 +101,10 @@ def test_a_prediction_does_not_depend_on_the_batch(case):
 def test_it_comes_back_from_the_artefact_store_saying_the_same(case, tmp_path):
     artefacts.write(tmp_path / "student", {"it": case.student.parts()})
     back = registry.load(artefacts.read(tmp_path / "student")["it"], [ENCODER])
-    assert back.predict(queries(case)) == case.student.predict(queries(case))
+    for ours, theirs in zip(back.predict(queries(case)), case.student.predict(queries(case)), strict=True):
+        assert ours.text == theirs.text
+        # Weights are stored in half precision; what is calibrated is what was read back.
+        assert ours.token_probs == pytest.approx(theirs.token_probs, abs=1e-4)
 
 
 def test_the_same_rows_give_the_same_bytes(case, request):
@@ -118,10 +122,10 @@ def test_held_out_predictions_are_of_training_rows(case):
 
 
 def test_it_knows_more_than_nothing(case):
-    """On its own training rows the answers of a student are sometimes right; an untrained one's are not."""
+    """On its own training rows a student's answers share words with the references; an untrained one's do not."""
     predictions = case.student.predict([e.query for e in case.examples])
-    right = sum(p.text == e.reference for p, e in zip(predictions, case.examples, strict=True))
-    assert right > 0.1 * len(case.examples)
+    shared = [rouge_l(p.text, e.reference) for p, e in zip(predictions, case.examples, strict=True)]
+    assert np.mean(shared) > 0.4
 
 
 def test_a_dearer_student_is_refused_without_its_encoder():

@@ -51,6 +51,8 @@ OTHER_SENTENCES = 0.2
 """Share of the sentences that are nobody's source which the sentence model is fitted on."""
 LEXICAL_SCALE = 2.0
 """Weight of the words in the sentence model's penalty, relative to the features: larger penalises them less."""
+KEEP_ALL = 6.0
+"""Logit of keeping a word where references keep every word of their sources."""
 SPAN_SCALE = 3.0
 """Spread of the span features and length of a vector, as the penalty of the span model sees them."""
 MIN_TRANSCRIPTS = 8
@@ -209,6 +211,8 @@ def _fit_trim(labelled: Sequence[Labelled], lexicon: Lexicon) -> TrimWeights:
         blocks.append(np.stack(columns, axis=1))
         targets.append(row.keep[inside])
     target = np.concatenate(targets)
+    if target.all():  # purely extractive references: there is nothing to trim
+        return TrimWeights(np.zeros((5, size)), np.zeros((2, pairs + 1)), KEEP_ALL)
     _require_both(target, "words")
     cells = np.concatenate(blocks)
     ends = np.arange(len(cells) + 1) * cells.shape[1]

@@ -12,6 +12,7 @@ import numpy as np
 from routenlp import wiring
 from routenlp.backends.encoders.static import StaticEncoder
 from routenlp.backends.recorded import RecordedBackend
+from routenlp.backends.student import registry
 from routenlp.backends.student.backend import StudentBackend
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.systems import ROUTENLP, Calibrated, Frame, calibrate
@@ -63,13 +64,14 @@ def prepare(
     `encoder` and `rich`: the sentence encoder and its longer vectors, best with a memory.
     """
     fitted = _fit_students(settings, workload, encoder, rich, progress)
+    stored: dict[str, dict[str, Student]] = {}
+    models: dict[str, dict[str, str]] = {}
     for tier, by_task in fitted.students.items():
-        parts = {task: student.parts() for task, student in by_task.items()}
-        artefacts.write(folder / wiring.TIERS / tier, parts)
-    models = {
-        tier: {task: fingerprint(student.parts()) for task, student in by_task.items()}
-        for tier, by_task in fitted.students.items()
-    }
+        at = folder / wiring.TIERS / tier
+        artefacts.write(at, {task: student.parts() for task, student in by_task.items()})
+        read = artefacts.read(at)
+        stored[tier] = {task: registry.load(parts, [encoder, rich]) for task, parts in read.items()}
+        models[tier] = {task: fingerprint(parts) for task, parts in read.items()}
     fast = _fit_router_encoder(workload, encoder, progress)
     artefacts.write(folder / wiring.ROUTER_ENCODER, {"static": fast.parts()})
     estimator = _fit_estimator(settings, workload, fitted, fast, progress)
@@ -82,7 +84,7 @@ def prepare(
         models,
         settings.seed,
     )
-    rows = _calibration(settings, workload, fitted, frame, progress)
+    rows = _calibration(settings, workload, stored, frame, progress)
     with progress.stage("choosing thresholds"):
         targets = {task: 1.0 - settings.tasks[task].eps for task in rows}
         chosen = calibrate(rows, targets, {task: settings.tasks[task].alpha for task in rows})
@@ -129,12 +131,17 @@ def _fit_estimator(
 
 
 def _calibration(
-    settings: Settings, workload: Workload, fitted: Fitted, frame: Frame, progress: Progress
+    settings: Settings,
+    workload: Workload,
+    stored: Mapping[str, Mapping[str, Student]],
+    frame: Frame,
+    progress: Progress,
 ) -> dict[str, CalibrationRows]:
+    """What the students say as they were read back from the store: what is calibrated is what will serve."""
     out = {}
     with progress.stage("answering the calibration rows") as advance:
         for done, (name, folds) in enumerate(workload.folds.items(), 1):
-            recorded = _answer_fold(settings, folds.calibrate, fitted, frame)
+            recorded = _answer_fold(settings, folds.calibrate, stored, frame)
             out[name] = calibration_rows(folds.calibrate, recorded, expected(frame, name, folds.calibrate.examples))
             advance(done, len(workload.folds))
     return out
@@ -150,12 +157,14 @@ def expected(frame: Frame, task: str, examples: Sequence[Example]) -> FloatArray
     return estimates
 
 
-def _answer_fold(settings: Settings, fold: CalibrationFold, fitted: Fitted, frame: Frame) -> Recorded:
+def _answer_fold(
+    settings: Settings, fold: CalibrationFold, stored: Mapping[str, Mapping[str, Student]], frame: Frame
+) -> Recorded:
     queries = [e.query for e in fold.examples]
     columns: list[list[Answer]] = []
     for tier in frame.portfolio.tiers:
         if tier.backend == "student":
-            backend = StudentBackend(tier, fitted.students[tier.name], time.perf_counter)
+            backend = StudentBackend(tier, stored[tier.name], time.perf_counter)
             columns.append(backend.answer_all(fold.task, queries))
         else:
             human = RecordedBackend(tier, references(fold.examples))

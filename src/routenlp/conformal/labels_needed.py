@@ -68,7 +68,7 @@ def for_quality_ratio(
         return max(MIN_UNITS, math.ceil(wanted)) if wanted <= MOST else None
     floor = math.ceil(least_for_quality_ratio(float(q_top.mean()), eps=eps, delta=delta))
     goal = math.log(1.0 / delta)
-    n = _first(lambda n: n * _drift(z / span, n, goal) >= goal, MOST)
+    n = _first(lambda n: _growth(z / span, n, goal) >= goal, MOST)
     return None if n is None else max(n, floor)
 
 
@@ -86,12 +86,20 @@ def _proves(n: int, k: int, alpha: float, delta: float) -> bool:
     return k < n and bool(cdf(n, alpha)[k] <= delta)
 
 
-def _drift(z: FloatArray, n: int, goal: float) -> float:
-    """Mean growth of ln K a row, for a stake tuned to n rows whose variance is already known. z in [-1, 1]."""
+def _growth(z: FloatArray, n: int, goal: float) -> float:
+    """ln K after n rows whose running variance is as expected; z in [-1, 1].
+
+    What one row adds on average, mean(ln(1 - l (x - m))), is a smooth function of the stake l: it is taken at a few
+    stakes and read off between them.
+    """
     x = (z + 1.0) / 2.0
-    variance = (n * float(x.var()) + PRIOR_VARIANCE) / (n + 1)
-    stake = min(math.sqrt(2.0 * goal / (n * variance)), LARGEST_STAKE / 0.5)
-    return float(np.log1p(-stake * (x - 0.5)).mean())
+    seen = np.arange(n)
+    variance = (PRIOR_VARIANCE + seen * float(x.var())) / (seen + 1)
+    largest = LARGEST_STAKE / 0.5
+    stakes = np.minimum(np.sqrt(2.0 * goal / (n * variance)), largest)
+    grid = np.linspace(0.0, largest, 41)
+    gains = [float(np.log1p(-stake * (x - 0.5)).mean()) for stake in grid]
+    return float(np.interp(stakes, grid, gains).sum())
 
 
 def _first(holds: Callable[[int], bool], most: int) -> int | None:

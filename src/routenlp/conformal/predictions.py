@@ -109,9 +109,10 @@ def mean_interval(judged: ArrayLike, gold: ArrayLike, drawn: NDArray[np.bool_], 
     lam = 0.0
     if others >= 2 and few.var() > 0.0:
         lam = float(np.cov(y, few)[0, 1]) / ((1.0 + n / others) * float(f.var(ddof=1)))
-    estimate = float((y - lam * few).mean()) + (lam * float(many.mean()) if others else 0.0)
-    variance = float((y - lam * few).var(ddof=1)) / n
+    rest = y - lam * few if lam else y
+    estimate, variance = float(rest.mean()), float(rest.var(ddof=1)) / n
     if lam:
+        estimate += lam * float(many.mean())
         variance += lam**2 * float(many.var(ddof=1)) / others
     half = NormalDist().inv_cdf(1.0 - delta / 2.0) * math.sqrt(variance)
     return MeanInterval(estimate, estimate - half, estimate + half, lam)

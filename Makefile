@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Weights, encodings and downloads; kept apart from .venv, so that a new environment does not fetch them again.
+export ROUTENLP_CACHE_DIR ?= $(CURDIR)/.cache/routenlp
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench clean

@@ -25,6 +25,8 @@ def from_text(text: str) -> tuple[Entity, ...] | None:
     """The entities that `text` lists; None when it is not such a list (a tier may answer anything)."""
     try:
         rows = json.loads(text)
+        if not isinstance(rows, list):
+            return None
         return tuple(Entity(str(row["type"]), str(row["text"])) for row in rows)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

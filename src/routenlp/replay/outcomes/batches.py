@@ -88,15 +88,21 @@ def from_values(subject: str, first_row: int, columns: Mapping[str, Sequence[obj
 
 def to_numbers(values: Sequence[object], *, subject: str, column: str, first_row: int) -> FloatArray:
     """Numbers, booleans (0 or 1) and texts that spell one; NaN for no value. Raises `DataError` for anything else."""
+    try:
+        at_once = np.array([None if v == "" else v for v in values], dtype=np.float64)  # None becomes NaN
+    except (TypeError, ValueError, OverflowError):
+        return _one_by_one(values, subject, column, first_row)
+    return at_once if at_once.ndim == 1 else _one_by_one(values, subject, column, first_row)
+
+
+def _one_by_one(values: Sequence[object], subject: str, column: str, first_row: int) -> FloatArray:
     found = np.empty(len(values))
     for i, value in enumerate(values):
         try:
             found[i] = _number(value)
-        except (TypeError, ValueError) as exc:
-            problem = f"is {_shown(value)}, expected a number"
-            raise DataError(
-                at_row(subject, first_row + i, column), problem, "Give a number, or leave it empty"
-            ) from exc
+        except (TypeError, ValueError, OverflowError) as exc:
+            where, problem = at_row(subject, first_row + i, column), f"is {_shown(value)}, expected a number"
+            raise DataError(where, problem, "Give a number, or leave it empty") from exc
     return found
 
 

@@ -30,7 +30,10 @@ class Frame:
         if named is None:
             raise DataError(self.name, f"a {type(self.frame).__name__} has no columns", SHAPE)
         names = tuple(str(name) for name in named)
-        lengths = {name: len(self.frame[name]) for name in names}
+        try:
+            lengths = {name: len(self.frame[name]) for name in names}
+        except (TypeError, KeyError) as exc:
+            raise DataError(self.name, f"its columns cannot be read by name: {exc}", SHAPE) from exc
         if len(set(lengths.values())) > 1:
             raise DataError(self.name, f"its columns differ in length: {lengths}", SHAPE)
         return names

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from routenlp.errors import CorruptData, DataError, MissingData, SettingsError
-from routenlp.replay.outcomes.batches import ROWS, Batch, Coded, Wanted, to_numbers
+from routenlp.replay.outcomes.batches import ROWS, Batch, Coded, Wanted, from_values
 from routenlp.types import FloatArray
 
 
@@ -42,29 +42,21 @@ class ParquetFile:
         with self._opened([name for name in columns if name in wanted.texts]) as file:
             first_row = 1
             for records in file.iter_batches(batch_size=ROWS, columns=columns, use_threads=False):
-                found = dict(zip(records.schema.names, records.columns, strict=True))
-                yield Batch(
-                    first_row,
-                    records.num_rows,
-                    {name: _coded(c) for name, c in found.items() if name in wanted.texts},
-                    {
-                        name: self._numbers(name, c, wanted, first_row)
-                        for name, c in found.items()
-                        if name not in wanted.texts
-                    },
-                )
+                yield self._batch(dict(zip(records.schema.names, records.columns, strict=True)), first_row, wanted)
                 first_row += records.num_rows
 
-    def _numbers(self, name: str, column: Any, wanted: Wanted, first_row: int) -> FloatArray:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        kind = column.type
-        if name in wanted.lengths:
-            column = pc.utf8_length(column.cast(pa.large_string()))
-        elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
-            return to_numbers(column.to_pylist(), subject=self.name, column=name, first_row=first_row)
-        return np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    def _batch(self, columns: dict[str, Any], first_row: int, wanted: Wanted) -> Batch:
+        """What is stored as text or number is read as arrays; any other type value by value."""
+        n = len(next(iter(columns.values()), ()))
+        texts = {name: _coded(c) for name, c in columns.items() if name in wanted.texts and _is_text(c)}
+        numbers = {
+            name: _lengths(c) if name in wanted.lengths else _floats(c)
+            for name, c in columns.items()
+            if (name in wanted.lengths and _is_text(c)) or (name in wanted.numbers and _is_number(c))
+        }
+        rest = {name: c.to_pylist() for name, c in columns.items() if name not in {*texts, *numbers}}
+        others = from_values(self.name, first_row, rest, wanted)
+        return Batch(first_row, n, texts | dict(others.texts), numbers | dict(others.numbers))
 
     @contextmanager
     def _opened(self, texts: Any) -> Iterator[Any]:
@@ -82,6 +74,33 @@ class ParquetFile:
         except (pa.ArrowException, OSError, UnicodeDecodeError) as exc:
             problem = f"is not a whole parquet file: {exc}"
             raise CorruptData(self.name, problem, "Write the file again: it was altered or cut short") from exc
+
+
+def _is_text(column: Any) -> bool:
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
+
+
+def _is_number(column: Any) -> bool:
+    import pyarrow as pa
+
+    kind = column.type
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+
+
+def _lengths(column: Any) -> FloatArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return _floats(pc.utf8_length(column.cast(pa.large_string())))
+
+
+def _floats(column: Any) -> FloatArray:
+    import pyarrow as pa
+
+    return np.array(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _coded(column: Any) -> Coded:

@@ -19,7 +19,7 @@ from routenlp.replay.outcomes.gather import ColumnNames, Gathered, gather
 from routenlp.replay.outcomes.groups import group_queries
 from routenlp.replay.outcomes.parquet import ParquetFile
 from routenlp.replay.outcomes.prices import GivenCost, prices_from, read_prices
-from routenlp.replay.outcomes.table import OutcomeTable
+from routenlp.replay.outcomes.table import Dropped, OutcomeTable
 from routenlp.replay.outcomes.text_files import CsvFile, JsonLines
 from routenlp.types import FloatArray
 
@@ -71,7 +71,7 @@ def read_outcomes(
         gathered.numbers,
     )
     rows = price(without_repeats(without_ungraded(only_models(rows, models))), given)
-    rows = complete(rows, keep_models=models is not None)
+    rows = _naming_the_rest(complete(rows, keep_models=models is not None), gathered)
     return _table(rows, gathered, with_split=split_column is not None)
 
 
@@ -109,6 +109,18 @@ def _check_known(costs: Mapping[str, float], gathered: Gathered) -> None:
         raise SettingsError("costs", f"{gathered.name} has no model {unknown[0]!r}", remedy)
 
 
+def _naming_the_rest(rows: Rows, gathered: Gathered) -> Rows:
+    """Models that went because all their rows did are named too."""
+    count = np.bincount(gathered.model, minlength=len(rows.models))
+    named = {dropped.what for dropped in rows.dropped} | {f"model {rows.models[m]}" for m in rows.present()}
+    why = "none of its rows is left after the drops above"
+    for position in sorted(range(len(rows.models)), key=lambda m: rows.models[m]):
+        what = f"model {rows.models[position]}"
+        if what not in named:
+            rows = rows.noting(Dropped(what, int(count[position]), why))
+    return rows
+
+
 def _table(rows: Rows, gathered: Gathered, *, with_split: bool) -> OutcomeTable:
     chosen = sorted(np.unique(rows.query).tolist(), key=lambda q: rows.queries[q])
     at_query, at_model = _inverse(chosen, len(rows.queries)), _inverse(rows.present(), len(rows.models))
@@ -137,7 +149,9 @@ def _table(rows: Rows, gathered: Gathered, *, with_split: bool) -> OutcomeTable:
         cost_kind=cost_kind(rows),
         dropped=rows.dropped,
     )
-    return _in_order_of_cost(table, rows, _notes(table, grouping.note, len(gathered.differing.intersection(chosen))))
+    differing = len(gathered.differing.intersection(chosen))
+    gone = sorted({task for task, _ in rows.queries} - set(table.tasks))
+    return _in_order_of_cost(table, rows, _notes(table, grouping.note, differing, gone))
 
 
 def _in_order_of_cost(table: OutcomeTable, rows: Rows, notes: tuple[str, ...]) -> OutcomeTable:
@@ -167,10 +181,11 @@ def _held_out(gathered: Gathered, chosen: Sequence[int]) -> NDArray[np.bool_]:
     return np.array([SPLITS[gathered.splits[q]] for q in chosen], dtype=np.bool_)
 
 
-def _notes(table: OutcomeTable, grouped: str | None, differing: int) -> tuple[str, ...]:
+def _notes(table: OutcomeTable, grouped: str | None, differing: int, gone: Sequence[str]) -> tuple[str, ...]:
     constant = ", ".join(table.constant_confidence)
     notes = (
         grouped,
+        f"Of {', '.join(gone)} no query is kept. Name --tiers that answered them, to keep them." * bool(gone),
         f"{differing:,} queries have rows with different texts: the first in alphabetical order is taken."
         * bool(differing),
         f"The confidence of {constant} is the same for every query and tells nothing." * bool(constant),

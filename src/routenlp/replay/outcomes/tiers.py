@@ -67,7 +67,7 @@ def efficient_tiers(table: OutcomeTable, *, most: int = MOST) -> Tiers:
     filled = sorted(gap, key=lambda k: (gap[k], k))[: most - len(corners)]
     chosen = sorted([*corners, *filled])
     for k in sorted(set(gap) - set(filled)):
-        reasons[k] = f"{most} tiers at most, and a mixture of those kept is {gap[k]:+.3f} better at its cost"
+        reasons[k] = f"{most} tiers at most, and it adds least: {_beside(gap[k])} a mixture of those kept at its cost"
     names = tuple(table.models[k] for k in chosen)
     dropped = tuple(Dropped(f"model {table.models[k]}", table.n, reasons[k]) for k in sorted(reasons))
     only = f"{names[0]} is the cheapest model and the best: no router can do better than to use it always."
@@ -120,6 +120,10 @@ def _corner_area(before: int, at: int, after: int, cost: FloatArray, quality: Fl
 def _hull_quality(usd: float, corners: Sequence[int], cost: FloatArray, quality: FloatArray) -> float:
     """The best mean quality of a random mixture of the corners, and of not answering, at `usd` a query."""
     return float(np.interp(usd, [0.0, *cost[list(corners)]], [0.0, *quality[list(corners)]]))
+
+
+def _beside(gap: float) -> str:
+    return f"{abs(gap):.3f} {'worse' if gap > 0.0 else 'better'} than"
 
 
 def _usd(value: float) -> str:

@@ -49,7 +49,7 @@ def p_values(sample: Bounded, order: NDArray[np.int64], delta: float) -> FloatAr
     """
     z = check_bounds(sample).z
     n = z.shape[-1]
-    if sorted(order) != list(range(n)):
+    if not np.array_equal(np.sort(order), np.arange(n)):
         raise DataError("row order", f"is no permutation of {n} units", "Give every unit its place, once.")
     if n == 0:
         return np.ones(z.shape[:-1])

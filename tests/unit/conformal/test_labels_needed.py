@@ -61,7 +61,7 @@ def test_a_quality_ratio_passes_about_half_of_the_time_at_its_number(loss, asymp
     passed = [passes(rng, routed, n, asymptotic) for _ in range(200)]
     earlier = [passes(rng, routed, n // 3, asymptotic) for _ in range(200)]
     assert np.mean(passed) > 0.4
-    assert np.mean(earlier) < np.mean(passed) - 0.1
+    assert asymptotic or np.mean(earlier) < np.mean(passed) - 0.1  # the normal test asks for 250 whatever it sees
 
 
 def passes(rng, routed, n, asymptotic):

@@ -111,7 +111,7 @@ def _power(name: str, rule: Rule, oracle: Rule, *, n: int, draws: int, delta: fl
     each = draws // ladders
     figures = []
     for i in range(ladders):
-        place = world(POWER, seed=seed + i, population=200_000)
+        place = world(POWER, seed=seed + i, population=100_000)
         g = selected(place, rule, n=n, draws=each, delta=delta, seed=seed + 100 + i)
         best = selected(place, oracle, n=n, draws=each, delta=delta, seed=seed + 100 + i)
         missed = rule.missed(place)

@@ -144,7 +144,7 @@ def draw_rows(spec: Spec, n: int, rng: np.random.Generator) -> Rows:
     failed = difficulty > levels[:, None]
     cheap = failed[:-1]
     apart = np.sqrt(2.0) * NormalDist().inv_cdf(spec.auroc)
-    scores = np.vectorize(NormalDist().cdf)(rng.standard_normal(cheap.shape) + apart * (cheap - 0.5))
+    scores = 1.0 / (1.0 + np.exp(-1.7 * (rng.standard_normal(cheap.shape) + apart * (cheap - 0.5))))
     if spec.levels is not None:
         scores = np.ceil(scores * spec.levels) / spec.levels
     quality = np.where(failed, 0.0, 1.0)

@@ -83,8 +83,7 @@ def gather(source: Source, names: ColumnNames) -> Gathered:
     Raises `DataError` naming row, column and value for a row without id or model, or a number out of its range;
     `CorruptData` for a recording without rows; `SettingsError` for a column asked for that is not there.
     """
-    texts = {"query_id", "model", names.of("task"), "query", "group"} | ({names.split} if names.split else set())
-    wanted = Wanted(texts, {names.of(kind) for kind in RANGES} - {"response"}, {"response"})
+    wanted = _wanted(names)
     if source.columns is not None:
         _check_columns(source.name, source.columns, names)
     gathered = Gathered(source.name)
@@ -93,8 +92,8 @@ def gather(source: Source, names: ColumnNames) -> Gathered:
     numbers: dict[str, list[FloatArray]] = {kind: [] for kind in RANGES}
     for batch in source.batches(wanted):
         seen.update(batch.texts, batch.numbers)
-        if source.columns is None and not {"query_id", "model"} <= seen:
-            _check_columns(source.name, sorted(seen), names)
+        if not {"query_id", "model"} <= seen:
+            _check_columns(source.name, seen, names)
         query.append(_queries(gathered, batch, names))
         model.append(_positions(gathered.models, _required(source.name, batch, "model")))
         _note_attributes(gathered, batch, query[-1], names)
@@ -103,13 +102,27 @@ def gather(source: Source, names: ColumnNames) -> Gathered:
     gathered.query, gathered.model = np.concatenate(query), np.concatenate(model)
     if gathered.query.size == 0:
         raise CorruptData(source.name, "holds no rows", "Give a row for every query and model")
-    _check_columns(source.name, source.columns or sorted(seen), names)
+    _check_columns(source.name, source.columns or seen, names)
     gathered.numbers = {kind: np.concatenate(parts) for kind, parts in numbers.items()}
     return gathered
 
 
-def _check_columns(name: str, columns: tuple[str, ...] | list[str], names: ColumnNames) -> None:
-    holds = f"It has {', '.join(columns) or 'none'}"
+def _wanted(names: ColumnNames) -> Wanted:
+    """Raises `SettingsError` for a column that would have to be a text and a number at once."""
+    texts = {"query_id", "model", names.of("task"), "query", "group"} | ({names.split} if names.split else set())
+    numbers = {names.of(kind) for kind in RANGES} - {"response"}
+    both = texts & {*numbers, "response"}
+    if both:
+        raise SettingsError(
+            "columns", f"{min(both)!r} is asked for in two meanings", "Name a column of its own for each"
+        )
+    return Wanted(texts, numbers, {"response"})
+
+
+def _check_columns(name: str, columns: tuple[str, ...] | set[str], names: ColumnNames) -> None:
+    """`columns`: all there are, in order; as a set, those of the columns read that were met."""
+    some = "Of the columns read here it has" if isinstance(columns, set) else "It has"
+    holds = f"{some} {', '.join(sorted(columns) if isinstance(columns, set) else columns) or 'none'}"
     for column in REQUIRED:
         if column not in columns:
             raise DataError(name, f"has no column {column!r}", f"{', '.join(REQUIRED)} are required. {holds}")

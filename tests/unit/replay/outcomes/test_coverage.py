@@ -46,7 +46,7 @@ def test_queries_that_one_model_answered_do_not_speak_on_coverage():
     lonely = [row(f"elsewhere{i}@c", "c") for i in range(100)]
     table = read_outcomes(columns([*rows(10, "a", "b"), *lonely]))
     assert (table.n, table.models) == (10, ("a", "b"))
-    assert drops(table) == [("queries", 100)]
+    assert drops(table) == [("queries", 100), ("model c", 100)]
 
 
 def test_a_model_that_shares_no_query_with_another_is_named():

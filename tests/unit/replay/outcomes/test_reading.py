@@ -146,6 +146,12 @@ def test_a_column_asked_for_must_be_there(argument, key):
         read_outcomes(columns(rows(2, "a", "b")), **{argument: "domain"})
 
 
+@pytest.mark.parametrize("argument", [{"confidence_column": "query"}, {"task_column": "latency_ms"}])
+def test_a_column_has_one_meaning(argument):
+    with pytest.raises(SettingsError, match="is asked for in two meanings"):
+        read_outcomes(columns(FULL), **argument)
+
+
 def test_an_unknown_tier_or_cost_is_refused_with_the_names_there_are():
     for argument in ({"models": ["a", "x"]}, {"costs": {"x": 1.0}}):
         with pytest.raises(SettingsError, match=r"no model 'x'. Use names out of a, b"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ class Test:
     units: Units
     method: Method
     start: int = 1
+    least: float | None = None
+    """Units without which a policy without a loss or gain cannot pass; None where there is no telling."""
 
 
 def conclude(test: Test, p_values: FloatArray, always_top: Found, found: Callable[[int], Found]) -> Verdict:
@@ -30,6 +33,8 @@ def conclude(test: Test, p_values: FloatArray, always_top: Found, found: Callabl
     selected = walk(p_values, test.delta, test.start)
     status, but = status_of(test.method, test.units, selected)
     what = found(selected) if selected else always_top
+    if not selected:
+        but = _too_few(test)
     return Verdict(
         rule=test.rule,
         target=test.target,
@@ -46,3 +51,13 @@ def conclude(test: Test, p_values: FloatArray, always_top: Found, found: Callabl
         status=status,
         reason=f"{in_words(p_values, test.delta, test.start, selected)}{but}.",
     )
+
+
+def _too_few(test: Test) -> str:
+    """In words, where there are too few units for any policy to pass."""
+    if test.least is None or test.units.count >= test.least:
+        return ""
+    if math.isinf(test.least):
+        return "; no number of labels would let a policy without a gain pass, the top tier having no quality"
+    noun = "groups" if test.units.grouped else "labels"
+    return f"; a policy without a single loss or gain cannot pass under {math.ceil(test.least)} {noun}"

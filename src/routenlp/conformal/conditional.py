@@ -11,12 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from routenlp.conformal.asymptotic import normal_p_values
+from routenlp.conformal.asymptotic import MIN_UNITS, normal_p_values
 from routenlp.conformal.betting import p_values
 from routenlp.conformal.binomial import lower_tail, upper_bound
 from routenlp.conformal.conclude import Test, conclude
 from routenlp.conformal.groups import Units
 from routenlp.conformal.inversion import strongest_claim
+from routenlp.conformal.labels_needed import for_conditional
 from routenlp.conformal.verdict import Found, Method, Verdict
 from routenlp.conformal.walk import check_level
 from routenlp.types import FloatArray
@@ -66,7 +67,15 @@ def conditional(
     else:
         p = summed(alpha, wrong - alpha * taken)
     method = Method.EXACT_BINOMIAL if exact else Method.NORMAL if asymptotic else Method.BETTING
-    return conclude(Test("conditional", alpha, delta, units, method, start), p, Found(None, None, None), found)
+    least = MIN_UNITS if asymptotic else _least(units.sums(taken), alpha, delta, start) if exact else None
+    return conclude(Test("conditional", alpha, delta, units, method, start, least), p, Found(None, None, None), found)
+
+
+def _least(taken: FloatArray, alpha: float, delta: float, start: int) -> float | None:
+    """Labels until the first policy of the walk, which accepts the share that it does, accepts enough."""
+    if start > len(taken) or taken.shape[1] == 0:
+        return None
+    return for_conditional(0.0, float(taken[start - 1].mean()), alpha=alpha, delta=delta)
 
 
 def most_testable(accepted: ArrayLike, failed: ArrayLike, *, alpha: float) -> int:

@@ -12,12 +12,13 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from routenlp.conformal.asymptotic import normal_p_values
+from routenlp.conformal.asymptotic import MIN_UNITS, normal_p_values
 from routenlp.conformal.betting import p_values
 from routenlp.conformal.binomial import largest_count, lower_tail, upper_bound
 from routenlp.conformal.conclude import Test, conclude
 from routenlp.conformal.groups import Units
 from routenlp.conformal.inversion import strongest_claim
+from routenlp.conformal.labels_needed import for_joint, least_for_group_sums
 from routenlp.conformal.verdict import Found, Method, Verdict
 from routenlp.conformal.walk import check_level
 from routenlp.errors import SettingsError
@@ -63,7 +64,7 @@ def joint(
         risk = float(units.sums(mine).sum() / len(units.rows))
         return Found(risk, min(bound, alpha), units.design_effect(mine))
 
-    test = Test("joint", alpha, delta, units, method)
+    test = Test("joint", alpha, delta, units, method, least=_least(alpha, delta, units, method, bounds))
     return conclude(test, test_at(alpha, losses), Found(0.0, 0.0, None), found)
 
 
@@ -88,6 +89,16 @@ def _method(units: Units, asymptotic: bool, bounds: tuple[float, float]) -> Meth
     if asymptotic:
         return Method.NORMAL
     return Method.BETTING if units.largest > 1 or bounds != (0.0, 1.0) else Method.EXACT_BINOMIAL
+
+
+def _least(alpha: float, delta: float, units: Units, method: Method, bounds: tuple[float, float]) -> float | None:
+    if method is Method.NORMAL:
+        return MIN_UNITS
+    if method is Method.EXACT_BINOMIAL:
+        return for_joint(0.0, alpha=alpha, delta=delta)
+    if bounds != (0.0, 1.0) or units.count == 0:
+        return None
+    return least_for_group_sums(len(units.rows) / units.count, units.largest, alpha=alpha, delta=delta)
 
 
 def _counts(loss: FloatArray) -> NDArray[np.int64]:

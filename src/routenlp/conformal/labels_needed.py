@@ -54,8 +54,9 @@ def for_quality_ratio(
 ) -> int | None:
     """Smallest n that proves `quality_ratio` for a policy, by the drift of its bets (or by its normal statistic).
 
-    `routed`, `top`: observed qualities, shape (n,); `span` as in the rule. Never under `least_for_quality_ratio`, and
-    never under 250 for the normal statistic.
+    `routed`, `top`: observed qualities, shape (n,); `span` as in the rule. For groups give their sums, and as `span`
+    the most rows of a group: the answer then counts groups. Never under `least_for_quality_ratio`, and never under 250
+    for the normal statistic.
     """
     check_level("eps", eps)
     check_level("delta", delta)
@@ -66,19 +67,29 @@ def for_quality_ratio(
     if asymptotic:
         wanted = NormalDist().inv_cdf(1.0 - delta) ** 2 * float(z.var() / z.mean() ** 2)
         return max(MIN_UNITS, math.ceil(wanted)) if wanted <= MOST else None
-    floor = math.ceil(least_for_quality_ratio(float(q_top.mean()), eps=eps, delta=delta))
+    floor = math.ceil(least_for_quality_ratio(float(q_top.mean()), eps=eps, delta=delta, span=span))
     goal = math.log(1.0 / delta)
     n = _first(lambda n: _growth(z / span, n, goal) >= goal, MOST)
     return None if n is None else max(n, floor)
 
 
-def least_for_quality_ratio(q_top: float, *, eps: float, delta: float) -> float:
-    """ln(1/delta) / ln(1 + 0.9 eps q_top): labels under which a policy that only matches the top tier cannot pass.
+def least_for_quality_ratio(q_top: float, *, eps: float, delta: float, span: float = 1.0) -> float:
+    """Labels under which a policy that only matches the top tier cannot pass: ln(1/delta) / ln(1 + 0.9 eps q_top).
 
-    `q_top`: mean quality of the top tier. About 87 at eps 0.03, delta 0.1 and q_top 1, and infinite at q_top 0.
+    `q_top`: mean quality of the top tier, over groups the mean sum. About 87 at eps 0.03, delta 0.1 and q_top 1, and
+    infinite at q_top 0. `span` as in the rule.
     """
-    gain = math.log1p(LARGEST_STAKE * eps * q_top)
-    return math.log(1.0 / delta) / gain if gain > 0.0 else math.inf
+    return _least_bets(eps * q_top / span, delta)
+
+
+def least_for_group_sums(rows_a_group: float, largest: int, *, alpha: float, delta: float) -> float:
+    """Groups under which `joint` cannot pass even without a loss: betting on sums of so many rows on average."""
+    return _least_bets(alpha / (1.0 - alpha) * rows_a_group / largest, delta)
+
+
+def _least_bets(edge: float, delta: float) -> float:
+    """Rows until K reaches 1/delta when each multiplies it by 1 + 0.9 edge, which the largest stake gives."""
+    return math.log(1.0 / delta) / math.log1p(LARGEST_STAKE * edge) if edge > 0.0 else math.inf
 
 
 def _proves(n: int, k: int, alpha: float, delta: float) -> bool:

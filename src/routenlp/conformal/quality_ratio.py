@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from routenlp.conformal.asymptotic import normal_p_values
+from routenlp.conformal.asymptotic import MIN_UNITS, normal_p_values
 from routenlp.conformal.betting import p_values
 from routenlp.conformal.conclude import Test, conclude
 from routenlp.conformal.groups import Units
 from routenlp.conformal.inversion import strongest_claim
+from routenlp.conformal.labels_needed import least_for_quality_ratio
 from routenlp.conformal.verdict import Found, Method, Verdict
 from routenlp.conformal.walk import check_level
 from routenlp.types import FloatArray
@@ -56,8 +57,17 @@ def quality_ratio(
         return Found(_ratio(units.sums(mine).sum(), units.sums(q_top).sum()), at_target, units.design_effect(z))
 
     method = Method.NORMAL if asymptotic else Method.BETTING
-    test = Test("quality_ratio", eps, delta, units, method)
+    test = Test("quality_ratio", eps, delta, units, method, least=_least(q_top, eps, delta, units, method, span))
     return conclude(test, test_at(1.0 - eps, q_routed), Found(1.0, 1.0, None), found)
+
+
+def _least(q_top: FloatArray, eps: float, delta: float, units: Units, method: Method, span: float) -> float | None:
+    if method is Method.NORMAL:
+        return MIN_UNITS
+    if units.count == 0:
+        return None
+    mean = float(units.sums(q_top).mean())
+    return least_for_quality_ratio(mean, eps=eps, delta=delta, span=span * units.largest)
 
 
 def _ratio(routed: float, top: float) -> float | None:

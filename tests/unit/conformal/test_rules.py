@@ -83,6 +83,14 @@ def test_when_the_first_policy_fails_the_top_tier_serves(rule):
 
 
 @RULES
+def test_with_too_few_labels_for_any_policy_it_says_how_many_are_needed(rule):
+    verdict = run(rule, rows(40)[:1], row_units(40, seed=0))
+    least = {"joint": 45, "conditional": 45, "quality_ratio": 53}[rule]
+    assert verdict.selected == 0
+    assert f"without a single loss or gain cannot pass under {least} labels" in verdict.reason
+
+
+@RULES
 def test_without_policies_the_top_tier_serves(rule):
     verdict = run(rule, rows()[:0], row_units(N, seed=0))
     assert (verdict.selected, verdict.status, verdict.p_values) == (0, Status.UNCERTIFIED, ())

@@ -5,6 +5,8 @@ The cells here meet every pair of properties once; `routenlp.bench.guarantees` c
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,11 +20,11 @@ from routenlp.bench.guarantees.simulate import (
     drawn_units,
     selected,
 )
-from routenlp.bench.guarantees.worlds import GROUP_ROWS, Spec, world
+from routenlp.bench.guarantees.worlds import GROUP_ROWS, Spec, draw_rows, replay, world
 from routenlp.conformal.binomial import lower_tail
 from routenlp.conformal.conditional import conditional
 from routenlp.conformal.groups import group_units, row_units
-from routenlp.conformal.joint import joint
+from routenlp.conformal.joint import joint, single_tier_threshold
 from routenlp.conformal.quality_ratio import quality_ratio
 from routenlp.conformal.verdict import Status
 
@@ -69,6 +71,31 @@ def test_a_useless_score_leads_the_conditional_rule_to_always_top(n):
     place = world(Spec(auroc=0.5), seed=1)
     at_top = selected(place, CERTIFYING["conditional"], n=n, draws=DRAWS, delta=DELTA, seed=2) == 0
     assert np.count_nonzero(~at_top) <= most_misses(DRAWS, 3)
+
+
+def test_the_check_has_teeth():
+    """Deploying the boldest policy whose estimate meets the target misses it about half of the time."""
+
+    def point(place, g, units, _delta):
+        z = (1 - EPS) * place.top - place.policies.routed[g - 1]
+        return np.where(z[units].mean(axis=1) <= 0.0, 0.0, 1.0)
+
+    place = world(Spec(), seed=1)
+    rule = replace(CERTIFYING["quality_ratio"], p_values=point)
+    deployed = selected(place, rule, n=500, draws=DRAWS, delta=DELTA, seed=2)
+    assert rule.missed(place)[deployed].mean() > 0.3
+
+
+def test_applying_joint_tier_by_tier_breaks_its_promise():
+    """Each tier keeps alpha by itself, so that two of them lose up to twice as much."""
+    missed = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        seen, new = (draw_rows(Spec(fails=(0.25, 0.2), prices=(0.1, 0.3)), n, rng) for n in (2_000, 20_000))
+        thresholds = [single_tier_threshold(seen.scores[k], seen.failed[k], ALPHA_JOINT, DELTA) for k in range(2)]
+        lost = replay(new, np.array([thresholds], dtype=np.float64), (0.1, 0.3)).lost
+        missed += lost.mean() > ALPHA_JOINT
+    assert missed > most_misses(200, 1)
 
 
 def test_exact_tails_that_ignore_groups_pass_falsely_and_sums_over_groups_do_not():

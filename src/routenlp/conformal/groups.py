@@ -9,6 +9,7 @@ counts as that many rows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,8 +87,8 @@ def row_units(n: int, *, seed: int) -> Units:
 def group_units(groups: Sequence[str], *, seed: int, rows_a_group: int = ROWS_A_GROUP) -> Units:
     """Groups as units, named row by row; at most `rows_a_group` rows of each are drawn.
 
-    A test on sums is the stronger the closer `rows_a_group` is to what groups really have: choose it on the training
-    fold, never on these rows. Where no group has two rows, rows are the units.
+    A test on sums is the stronger the closer `rows_a_group` is to what groups really have: take it from the training
+    fold (`rows_to_take`), never from these rows. Where no group has two rows, rows are the units.
     """
     if rows_a_group < 1:
         raise DataError("rows_a_group", f"is {rows_a_group}", "A group must give at least one row.")
@@ -103,3 +104,15 @@ def group_units(groups: Sequence[str], *, seed: int, rows_a_group: int = ROWS_A_
     rows = rows[place < rows_a_group]
     starts = np.searchsorted(member[rows], np.arange(len(number)))
     return Units(rows, starts, rng.permutation(len(number)), largest=rows_a_group, n=len(member))
+
+
+def rows_to_take(training_groups: Sequence[str], *, keep: float = 0.9) -> int:
+    """How many rows of a group to take at most, in 1 .. 20: the fewest that keep this share of the training rows.
+
+    Fewer rows make the test stronger, more make its promise closer to one in which every row counts the same.
+    """
+    sizes = np.array(list(Counter(training_groups).values()), dtype=np.int64)
+    for most in range(1, ROWS_A_GROUP):
+        if np.minimum(sizes, most).sum() >= keep * sizes.sum():
+            return most
+    return ROWS_A_GROUP

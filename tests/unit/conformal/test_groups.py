@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routenlp.conformal.groups import group_units, row_units
+from routenlp.conformal.groups import group_units, row_units, rows_to_take
 from routenlp.errors import DataError
 
 
@@ -78,6 +78,14 @@ def test_no_row_at_all():
 def test_arrays_of_another_length_are_refused():
     with pytest.raises(DataError, match="rows"):
         row_units(3, seed=0).sums([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most"), [([1] * 50, 1), ([4] * 50, 4), (range(1, 13), 9), ([200] * 3, 20), ([1] * 95 + [5], 1), ([], 1)]
+)
+def test_the_training_fold_says_how_many_rows_to_take(sizes, most):
+    groups = [str(i) for i, size in enumerate(sizes) for _ in range(size)]
+    assert rows_to_take(groups) == most
 
 
 def test_a_group_gives_at_least_one_row():

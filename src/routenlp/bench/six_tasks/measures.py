@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routenlp.bench.intervals import Interval, RatioDraws, RowRatio, paired_bootstrap, quantile_interval, wilson
+from routenlp.replay.intervals import Interval, RatioDraws, RowRatio, paired_bootstrap, quantile_interval, wilson
 from routenlp.replay.recorded import Recorded
 from routenlp.types import FloatArray, Trace
 

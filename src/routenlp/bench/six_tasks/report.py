@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from routenlp import __version__
-from routenlp.bench.intervals import Interval
 from routenlp.bench.six_tasks import table
 from routenlp.bench.six_tasks.measures import Measures, TaskMeasures
 from routenlp.bench.six_tasks.run import Result
 from routenlp.bench.six_tasks.systems import ROUTENLP, always
 from routenlp.bench.six_tasks.table import Table
+from routenlp.replay.intervals import Interval
 from routenlp.settings import Settings
 
 AIMS = {"cs_intent": 0.10, "legal_clause": 0.27, "legal_risk": 0.19}

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from routenlp import wiring
-from routenlp.bench.intervals import Interval, over_tasks, quantile_interval
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.measures import Ran, TaskMeasures, measure
 from routenlp.bench.six_tasks.prepare import Prepared, prepare, references
@@ -20,6 +19,7 @@ from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cascade.policy import Policy
 from routenlp.contracts import Backend
 from routenlp.grading.metrics import metric
+from routenlp.replay.intervals import Interval, over_tasks, quantile_interval
 from routenlp.replay.recorded import Recorded, record
 from routenlp.replay.serve import serve
 from routenlp.settings import Settings

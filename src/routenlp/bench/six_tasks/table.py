@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from routenlp.bench.intervals import Interval
 from routenlp.bench.six_tasks.measures import Measures
+from routenlp.replay.intervals import Interval
 
 TIMING = "†"
 """Marks a column of one machine's timings, which no two runs share."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from routenlp.bench.intervals import Interval
 from routenlp.bench.six_tasks.markdown import between_markers, put_between_markers
 from routenlp.bench.six_tasks.table import Table, interval, milliseconds
 from routenlp.errors import SettingsError
+from routenlp.replay.intervals import Interval
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from routenlp.bench.intervals import (
+from routenlp.replay.intervals import (
     UNKNOWN,
     RatioDraws,
     RowRatio,

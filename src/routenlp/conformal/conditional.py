@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from routenlp.conformal.asymptotic import MIN_UNITS, normal_p_values
+from routenlp.conformal.asymptotic import normal_p_values
 from routenlp.conformal.betting import p_values
 from routenlp.conformal.binomial import lower_tail, upper_bound
 from routenlp.conformal.conclude import Test, conclude
@@ -67,7 +67,7 @@ def conditional(
     else:
         p = summed(alpha, wrong - alpha * taken)
     method = Method.EXACT_BINOMIAL if exact else Method.NORMAL if asymptotic else Method.BETTING
-    least = MIN_UNITS if asymptotic else _least(units.sums(taken), alpha, delta, start) if exact else None
+    least = _least(units.sums(taken), alpha, delta, start) if exact else None
     return conclude(Test("conditional", alpha, delta, units, method, start, least), p, Found(None, None, None), found)
 
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from routenlp.conformal.asymptotic import MIN_UNITS, normal_p_values
+from routenlp.conformal.asymptotic import normal_p_values
 from routenlp.conformal.betting import p_values
 from routenlp.conformal.binomial import largest_count, lower_tail, upper_bound
 from routenlp.conformal.conclude import Test, conclude
@@ -92,11 +92,9 @@ def _method(units: Units, asymptotic: bool, bounds: tuple[float, float]) -> Meth
 
 
 def _least(alpha: float, delta: float, units: Units, method: Method, bounds: tuple[float, float]) -> float | None:
-    if method is Method.NORMAL:
-        return MIN_UNITS
     if method is Method.EXACT_BINOMIAL:
         return for_joint(0.0, alpha=alpha, delta=delta)
-    if bounds != (0.0, 1.0) or units.count == 0:
+    if method is Method.NORMAL or bounds != (0.0, 1.0) or units.count == 0:
         return None
     return least_for_group_sums(len(units.rows) / units.count, units.largest, alpha=alpha, delta=delta)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from routenlp.conformal.asymptotic import MIN_UNITS, normal_p_values
+from routenlp.conformal.asymptotic import normal_p_values
 from routenlp.conformal.betting import p_values
 from routenlp.conformal.conclude import Test, conclude
 from routenlp.conformal.groups import Units
@@ -62,9 +62,7 @@ def quality_ratio(
 
 
 def _least(q_top: FloatArray, eps: float, delta: float, units: Units, method: Method, span: float) -> float | None:
-    if method is Method.NORMAL:
-        return MIN_UNITS
-    if units.count == 0:
+    if method is Method.NORMAL or units.count == 0:
         return None
     mean = float(units.sums(q_top).mean())
     return least_for_quality_ratio(mean, eps=eps, delta=delta, span=span * units.largest)

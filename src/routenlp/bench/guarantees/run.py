@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from routenlp.bench.guarantees.cells import Cell
+from routenlp.bench.guarantees.cells import Cell, every_cell, pairwise_cells
 from routenlp.bench.guarantees.simulate import ASYMPTOTIC, CERTIFYING, ORACLES, Rule, selected
 from routenlp.bench.guarantees.worlds import Spec, world
 from routenlp.conformal.binomial import pmf
 
 DELTA = 0.1
 DRAWS = 1_000
+POWER_AT = (500, 1_000, 2_000)
 FALSE_ALARM = 1e-4
 """Chance that a bench of true promises reports a broken one, shared by all its cells."""
 
@@ -128,6 +129,33 @@ def _power(name: str, rule: Rule, oracle: Rule, *, n: int, draws: int, delta: fl
             ]
         )
     return Power(name, n, each * ladders, *(float(x) for x in np.mean(figures, axis=0)))
+
+
+def run(
+    *, every: bool, draws: int = DRAWS, advance: Callable[[int, int], None] | None = None
+) -> tuple[tuple[Kept, ...], tuple[Power, ...]]:
+    """The whole bench: promises in every cell, or in those that meet every pair of properties, and what they cost."""
+    kept = check(every_cell() if every else pairwise_cells(), draws=draws, advance=advance)
+    return kept, tuple(one for n in POWER_AT for one in power(n, draws=draws))
+
+
+def as_lines(kept: Sequence[Kept], powers: Sequence[Power]) -> tuple[str, ...]:
+    """What was found, in words, the worst first."""
+    worst = max(kept, key=lambda one: one.misses)
+    broken = [one for one in kept if not one.holds]
+    lines = [
+        f"{len(kept)} promises at delta {DELTA:g}, {worst.draws} calibrations each: {len(broken)} broken.",
+        f"Most misses: {worst.misses / worst.draws:.3f} (up to {worst.allowed / worst.draws:.3f} is chance), by "
+        f"{worst.rule} in {worst.cell}.",
+        *(f"BROKEN: {one.rule} missed {one.misses} of {one.draws} times in {one.cell}." for one in broken),
+    ]
+    lines += [
+        f"{one.rule}, n = {one.n}: bill {one.bill:.3f} of always-top ({one.bill / one.oracle_bill:.2f} times an oracle "
+        f"z-test's; {one.best_bill:.3f} with unlimited labels), escalated {one.escalated:.3f}, always-top in "
+        f"{one.always_top:.1%}, target missed in {one.miss_share:.1%} of calibrations."
+        for one in powers
+    ]
+    return tuple(lines)
 
 
 def as_json(kept: Sequence[Kept], powers: Sequence[Power]) -> dict[str, object]:

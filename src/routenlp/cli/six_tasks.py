@@ -88,8 +88,9 @@ def _run(
     generated: bool,
     only: Sequence[str] = (),
 ) -> Result:
-    with progress.stage("reading the rows"):
-        where = environ.get("ROUTENLP_DATA")
+    where = environ.get("ROUTENLP_DATA")
+    found = None if generated else workload.find(settings, where)
+    with progress.stage("making queries" if found is None else f"reading {found.six_tasks}, by {found.found_by}"):
         rows = workload.load(settings, where, quick=quick, only=only, make_rows=generated)
     with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
         return run(settings, rows, Path(scratch) / "system", progress)

@@ -15,7 +15,8 @@ _WIDTH = 96
 def three_traces(result: Result) -> list[str]:
     """One query settled at its first tier, one that climbed and was settled below the top, one that reached the top.
 
-    Where a run has none of a kind, another query takes its place; fewer than three queries give fewer stories.
+    Of different tasks where there are. Where a run has none of a kind, another query takes its place; fewer than three
+    queries give fewer stories.
     """
     top = result.prepared.frame.portfolio.top
     every = [trace for traces in result.traces.values() for trace in traces]
@@ -26,7 +27,8 @@ def three_traces(result: Result) -> list[str]:
     )
     chosen: list[Trace] = []
     for kind in kinds:
-        fresh = [t for t in every if t not in chosen]
+        told = {t.query.task for t in chosen}
+        fresh = sorted((t for t in every if t not in chosen), key=lambda t: t.query.task in told)
         found = next((t for t in fresh if kind(t)), next(iter(fresh), None))
         if found is not None:
             chosen.append(found)

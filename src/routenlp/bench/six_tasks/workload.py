@@ -51,7 +51,7 @@ def load(
     rows = {name: six_tasks.load(found.six_tasks, name) for name in chosen}
     if quick:
         rows = {name: demo_sample(part, seed=settings.seed) for name, part in rows.items()}
-    return Workload(_split(rows, chosen), f"{found.six_tasks} ({found.found_by})", False, quick)
+    return Workload(_split(rows, chosen), "the six supplied tasks", False, quick)
 
 
 def find(settings: Settings, environment: str | None) -> Located | None:

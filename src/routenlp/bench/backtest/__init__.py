@@ -1,0 +1,1 @@
+"""How a backtest is told: plain words first, then tables, then a picture."""

@@ -1,0 +1,171 @@
+"""What a backtest says, as named results; `as_json` gives the keys that other programs rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from routenlp.conformal.verdict import Verdict
+from routenlp.replay.backtest.certify import Target
+from routenlp.replay.intervals import Interval
+from routenlp.replay.outcomes.table import CostKind, Dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What was recorded, and what of it was used."""
+
+    queries: int
+    models: tuple[str, ...]
+    tasks: tuple[str, ...]
+    tiers: tuple[str, ...]
+    """Cheapest first, the top tier last."""
+    dropped: tuple[Dropped, ...]
+    notes: tuple[str, ...]
+    cost_kind: CostKind
+    folds: Mapping[str, int]
+    """Queries by fold, in the first split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One policy on test rows."""
+
+    quality_ratio: Interval
+    cost_ratio: Interval
+    escalated: float
+    """Share of queries that went on from their first tier."""
+    p_accepted_and_failed: Interval
+    p_failed_given_accepted: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """One rule's verdict in the first split, and what the policy that it deploys did on test rows."""
+
+    verdict: Verdict
+    asymptotic: Verdict
+    """The same walk by the normal approximation."""
+    test: Point
+    asymptotic_test: Point
+
+
+@dataclass(frozen=True, slots=True)
+class PaperResult:
+    """The paper's thresholds at its alpha, from the cheapest tier up: is its promise given, what do test rows say."""
+
+    alpha: float
+    thresholds: tuple[float | None, ...]
+    promise_given: bool
+    test: Point | None
+    """None where no tier has a confidence."""
+    p_escalated_given_correct: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """One task: its own certificate in the first split, and its test rows under the policy that certificate deploys."""
+
+    verdict: Verdict
+    test: Point
+    labels_still_needed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemResult:
+    """One system over all repeats: means of the repeats' figures, between their 2.5% and 97.5% points."""
+
+    name: str
+    quality_ratio: Interval
+    cost_ratio: Interval
+    aiq: Interval
+    share_of_repeats_missing_target: float
+    """Of the repeats, how many had a test quality ratio under the target; test rows have noise of their own."""
+    note: str = ""
+    """Why there is no figure, or what it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """Everything that a backtest found."""
+
+    recording: Recording
+    target: Target
+    overall: Point
+    """The deployed policy of the guarantee asked for, in the first split."""
+    status: str
+    tasks: Mapping[str, TaskResult]
+    systems: tuple[SystemResult, ...]
+    guarantees: Mapping[str, RuleResult]
+    paper: PaperResult
+    curves: Mapping[str, tuple[tuple[float, float], ...]]
+    """By system, (cost ratio, quality ratio) of its policies on the test rows of the first split."""
+    labels_still_needed: int | None
+    repeats: int
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented keys; intervals are {"estimate", "low", "high"}."""
+        r = self.recording
+        return {
+            "outcomes": {
+                "queries": r.queries,
+                "models": list(r.models),
+                "tasks": list(r.tasks),
+                "tiers": list(r.tiers),
+                "cost_kind": r.cost_kind,
+                "dropped": [asdict(d) for d in r.dropped],
+                "notes": list(r.notes),
+            },
+            "target": {k: getattr(self.target, k) for k in ("guarantee", "eps", "alpha", "delta")},
+            "folds": dict(r.folds),
+            "status": self.status,
+            "overall": _point(self.overall),
+            "tasks": {name: _task(task) for name, task in self.tasks.items()},
+            "systems": [asdict(s) for s in self.systems],
+            "guarantees": {"paper": _paper(self.paper), **{n: _rule(g) for n, g in self.guarantees.items()}},
+            "labels_still_needed": self.labels_still_needed,
+            "repeats": self.repeats,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def _point(point: Point) -> dict[str, Any]:
+    plain = asdict(point)
+    plain["escalation_rate"] = plain.pop("escalated")
+    return plain
+
+
+def _task(task: TaskResult) -> dict[str, Any]:
+    v = task.verdict
+    return {
+        "status": str(v.status),
+        "n": v.n,
+        "groups": v.groups,
+        "estimate": v.estimate,
+        "bound": v.bound,
+        "method": str(v.method),
+        "reason": v.reason,
+        "labels_still_needed": task.labels_still_needed,
+        **_point(task.test),
+    }
+
+
+def _rule(rule: RuleResult) -> dict[str, Any]:
+    return {
+        "finite_sample": {**asdict(rule.verdict), "test": _point(rule.test)},
+        "asymptotic": {**asdict(rule.asymptotic), "test": _point(rule.asymptotic_test)},
+    }
+
+
+def _paper(paper: PaperResult) -> dict[str, Any]:
+    return {
+        "alpha": paper.alpha,
+        "thresholds": list(paper.thresholds),
+        "promise_given": paper.promise_given,
+        "test": None if paper.test is None else _point(paper.test),
+        "p_escalated_given_correct": None
+        if paper.p_escalated_given_correct is None
+        else asdict(paper.p_escalated_given_correct),
+    }

@@ -1,0 +1,38 @@
+"""The router's quality estimates over all tasks at once: ridge on the task and the query's features, in numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routenlp.types import FloatArray, Vectors
+
+TASK_SCALE = 0.5
+"""Of the columns that say which task it is: the smaller, the more a task is shrunk to the mean over tasks."""
+
+
+def with_tasks(features: Vectors, task: NDArray[np.int64], tasks: int) -> FloatArray:
+    """A scaled one-hot of the task beside the features: float64 of shape (n, tasks + d)."""
+    shown = np.zeros((len(task), tasks))
+    shown[np.arange(len(task)), task] = TASK_SCALE
+    return np.concatenate([shown, features.astype(np.float64)], axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RidgeQuality:
+    """q_k(x) = mean_k + (columns - centre) . weights_k, kept within [0, 1]."""
+
+    weights: FloatArray
+    """Shape (tasks + d, K)."""
+    centre: FloatArray
+    """Shape (tasks + d,)."""
+    mean: FloatArray
+    """Mean quality by tier, shape (K,)."""
+    tasks: int
+
+    def estimate(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
+        """Expected quality of each tier, shape (n, K)."""
+        columns = with_tasks(features, task, self.tasks)
+        return np.clip(self.mean + (columns - self.centre) @ self.weights, 0.0, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,16 @@ bench = typer.Typer(help="The benchmarks.", no_args_is_help=True)
 data = typer.Typer(help="Public data and encoder weights: pinned, hashed downloads.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
+
+
+class Guarantee(StrEnum):
+    """The rules that a backtest can be asked to decide by."""
+
+    QUALITY_RATIO = "quality_ratio"
+    JOINT = "joint"
+    CONDITIONAL = "conditional"
+    PAPER = "paper"
+
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="YAML settings in place of the built-in ones.")]
 JsonTarget = Annotated[str | None, typer.Option("--json", help="Write the figures as JSON: a file, or - for stdout.")]
@@ -57,6 +68,48 @@ def six_tasks_command(
     six_tasks.bench(
         settings, os.environ, json_target, quick=quick, only=task or [], generated=generated, markdown=markdown
     )
+
+
+@app.command("backtest")
+def backtest_command(
+    outcomes: Annotated[Path, typer.Argument(help="Recorded outcomes: parquet, csv, csv.gz, jsonl or jsonl.gz.")],
+    tiers: Annotated[
+        str | None, typer.Option(help="Models, cheapest first, with commas; else the efficient ones.")
+    ] = None,
+    eps: Annotated[
+        float, typer.Option(help="Quality that may be lost: the target is 1 - eps of the top tier's.")
+    ] = 0.03,
+    alpha: Annotated[float, typer.Option(help="Target of the rules joint, conditional and paper.")] = 0.05,
+    delta: Annotated[float, typer.Option(help="Allowed chance that calibration was unlucky.")] = 0.1,
+    guarantee: Annotated[Guarantee, typer.Option(help="Which rule decides.")] = Guarantee.QUALITY_RATIO,
+    repeats: Annotated[int, typer.Option(help="How many random splits.")] = 20,
+    seed: int = 0,
+    handled_at: Annotated[float | None, typer.Option(help="Quality under which an answer has failed.")] = None,
+    cost: Annotated[list[str] | None, typer.Option(help="MODEL=USD for one query; may be repeated.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="YAML of prices by model.")] = None,
+    task_column: str | None = None,
+    split_column: Annotated[str | None, typer.Option(help="Column whose test rows are the test fold.")] = None,
+    json_target: JsonTarget = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for the quality-cost picture, PNG and SVG.")] = None,
+) -> None:
+    """What routing would have saved on recorded outcomes, certified, against baselines."""
+    from routenlp.cli import backtest
+
+    options = backtest.Options(
+        [t.strip() for t in tiers.split(",")] if tiers else None,
+        eps,
+        alpha,
+        delta,
+        guarantee.value,
+        repeats,
+        seed,
+        handled_at,
+        backtest.parse_costs(cost or []),
+        prices,
+        task_column,
+        split_column,
+    )
+    backtest.run(outcomes, options, json_target, plots)
 
 
 @data.command("get")

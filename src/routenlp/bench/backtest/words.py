@@ -27,7 +27,7 @@ def headline(found: Backtest) -> list[str]:
     if found.status == Status.UNCERTIFIED:
         lines.append("Nothing cheaper could be proved on these calibration queries, so the top tier would serve.")
     uncertified = next((s for s in found.systems if s.name == "routenlp uncertified"), None)
-    if uncertified is not None:
+    if uncertified is not None and uncertified.share_of_repeats_missing_target is not None:
         lines.append(
             f"Without a proof, tuned to {1 - target.eps:.0%} on the calibration queries: "
             f"{_range(uncertified.cost_ratio)} of the cost, and the target missed in "

@@ -80,8 +80,9 @@ class SystemResult:
     quality_ratio: Interval
     cost_ratio: Interval
     aiq: Interval
-    share_of_repeats_missing_target: float
-    """Of the repeats, how many had a test quality ratio under the target; test rows have noise of their own."""
+    share_of_repeats_missing_target: float | None
+    """Of the repeats, how many had a test quality ratio under the target; test rows have noise of their own. None where
+    the system could not be fitted."""
     note: str = ""
     """Why there is no figure, or what it needs."""
 

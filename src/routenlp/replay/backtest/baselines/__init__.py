@@ -1,0 +1,1 @@
+"""What a router must beat: published routers and cascades, written from their papers onto the same information."""

@@ -104,7 +104,8 @@ class _Figure:
 
     quality_ratio: float
     cost_ratio: float
-    aiq: float
+    aiq: float | None
+    """None for a system of one policy, which has no curve."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,7 +194,8 @@ def _fit_baselines(train: Rows, draw: int) -> tuple[list[Ladder], dict[str, str]
 
 def _figure(test: Replays, step: int) -> _Figure:
     quality, cost = test.quality_ratio, test.cost_ratio
-    area = aiq(quality_cost_hull(cost, quality), float(cost.min()), float(max(cost.max(), 1.0)))
+    low, high = float(cost.min()), float(max(cost.max(), 1.0))
+    area = aiq(quality_cost_hull(cost, quality), low, high) if len(cost) > 1 and low < high else None
     return _Figure(float(quality[step]), float(cost[step]), area)
 
 
@@ -277,8 +279,10 @@ def _systems(splits: Sequence[_Split], target: Target) -> tuple[SystemResult, ..
 def _system(name: str, figures: Sequence[_Figure], target: Target) -> SystemResult:
     quality = np.array([f.quality_ratio for f in figures])
     missing = float((quality < 1.0 - target.eps - 1e-12).mean())
-    cost, area = np.array([f.cost_ratio for f in figures]), np.array([f.aiq for f in figures])
-    return SystemResult(name, _spread(quality), _spread(cost), _spread(area), missing, NOTES.get(name, ""))
+    cost = np.array([f.cost_ratio for f in figures])
+    areas = np.array([f.aiq for f in figures if f.aiq is not None])
+    area = _spread(areas) if len(areas) else UNKNOWN
+    return SystemResult(name, _spread(quality), _spread(cost), area, missing, NOTES.get(name, ""))
 
 
 def _spread(values: FloatArray) -> Interval:

@@ -69,8 +69,8 @@ class Neighbours:
 def fit_knn(train: Rows, *, seed: int) -> KnobLadder[Seen, float]:
     """Prices of cost, from 0 up, after always-top."""
     tiers = len(train.tiers)
-    scale = top_cost(train) or 1.0
     (same_task, count), held_out = _choose(train, seed)
+    scale = top_cost(train) or 1.0
     every = _index(train)
 
     def see(rows: Rows) -> Seen:

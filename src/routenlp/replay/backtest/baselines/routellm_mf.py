@@ -11,6 +11,7 @@ absorbed into v. It routes between the top tier and the cheaper one that makes t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -36,9 +37,10 @@ _SPREAD = 0.1
 
 def fit_routellm_mf(train: Rows, *, seed: int) -> KnobLadder[FloatArray, float]:
     """Cut-offs on the strength of a cheaper tier over the top one."""
+    folds = inner_folds(train, seed=seed)
     inputs = fit_inputs(train)
     x = inputs.matrix(train)
-    factors, held_out = _cross_fitted(x, battles(train.quality), len(train.tiers), train, seed)
+    factors, held_out = _cross_fitted(x, battles(train.quality), len(train.tiers), folds, seed)
     weak = best_weak_tier(train, [held_out[:, k] - held_out[:, -1] for k in range(len(train.tiers) - 1)])
 
     def score(rows: Rows) -> FloatArray:
@@ -78,9 +80,10 @@ class Factors:
         return np.asarray((x @ self.query) @ self.model)
 
 
-def _cross_fitted(x: Vectors, loss: Loss, tiers: int, train: Rows, seed: int) -> tuple[Factors, FloatArray]:
+def _cross_fitted(
+    x: Vectors, loss: Loss, tiers: int, folds: Sequence[tuple[Positions, Positions]], seed: int
+) -> tuple[Factors, FloatArray]:
     """Factors at the best penalty, and strengths (n, tiers) by fits that had not seen the row."""
-    folds = inner_folds(train, seed=seed)
     penalties = PENALTIES if len(folds) > 1 else PENALTIES[-1:]
     held_out: list[Vectors] = [np.empty((len(x), tiers), dtype=np.float32) for _ in penalties]
     for fit_on, look_at in folds:

@@ -7,15 +7,16 @@ target. Being the best of many settings on these rows, it tends to fall a little
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.conformal.paper import PaperThreshold, paper_threshold
-from routenlp.errors import DataError
+from routenlp.errors import DataError, FoldOverlap
 from routenlp.replay.cascade import replay
+from routenlp.replay.folds import row_hash
 from routenlp.replay.recorded import Recorded
 from routenlp.router.pre_router import first_positions
 from routenlp.types import CalibrationFold, FloatArray
@@ -48,10 +49,21 @@ class CalibrationRows:
     """Shape (n, tiers)."""
 
 
-def calibration_rows(fold: CalibrationFold, recorded: Recorded, estimates: FloatArray) -> CalibrationRows:
-    """Check that `recorded` holds exactly the rows of `fold`; thresholds are never chosen on other rows."""
+def calibration_rows(
+    fold: CalibrationFold, recorded: Recorded, estimates: FloatArray, *, trained_on: Collection[str]
+) -> CalibrationRows:
+    """Check that `recorded` holds exactly the rows of `fold`; thresholds are never chosen on other rows.
+
+    `trained_on`: `folds.row_hash` of every row that any fit saw. Raises `FoldOverlap` when one of them is here too:
+    models judge rows that they were fitted on too kindly.
+    """
     if not isinstance(fold, CalibrationFold):
         raise DataError(f"task {fold.task!r}", f"was given a {type(fold).__name__}", "Calibrate on a CalibrationFold.")
+    for example in fold.examples:
+        if row_hash(example) in trained_on:
+            raise FoldOverlap(
+                f"task {fold.task!r}", f"row {example.query.id!r} was trained on", "Calibrate on rows that no fit saw."
+            )
     if recorded.ids != tuple(e.query.id for e in fold.examples):
         raise DataError(f"task {fold.task!r}", "has answers to other rows", "Answer every row of the fold, in order.")
     return CalibrationRows(recorded, estimates)

@@ -31,6 +31,13 @@ def fraction(task: str, group: str, *, salt: str = SALT) -> float:
     return (int.from_bytes(hashlib.sha256(key).digest()[:8]) >> 11) / 2.0**53
 
 
+def row_hash(example: Example) -> str:
+    """SHA-256 of a row's task, label set and text: the same for a row whatever its id says."""
+    query = example.query
+    key = "\0".join((query.task, query.metadata.get("schema", ""), query.text))
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def split(task: str, supplied_train: Iterable[Example], supplied_test: Iterable[Example]) -> Folds:
     """The supplied test split is the test fold; the rest goes 65% train, 22% calibrate, 13% gate, by group.
 

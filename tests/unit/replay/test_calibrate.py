@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tests.unit import worlds
 
 from routenlp.conformal.paper import paper_threshold
-from routenlp.errors import DataError
+from routenlp.errors import DataError, FoldOverlap
 from routenlp.replay import calibrate
 from routenlp.replay.calibrate import CalibrationRows, calibration_rows, candidate_cutoffs, cheapest, published
 from routenlp.replay.cascade import replay
+from routenlp.replay.folds import row_hash
 from routenlp.router.pre_router import first_positions
 from routenlp.types import CalibrationFold, Example, Query, TrainingFold
 
@@ -80,9 +81,12 @@ def test_the_published_rule_uses_one_alpha_for_every_cheap_tier():
 def test_only_a_calibration_fold_with_exactly_these_rows_is_taken():
     rows = world(0, 3)
     examples = tuple(Example(Query(f"q{i}", "intent", "t"), "a", f"q{i}") for i in range(3))
-    kept = calibration_rows(CalibrationFold("intent", examples), rows.recorded, rows.estimates)
+    kept = calibration_rows(CalibrationFold("intent", examples), rows.recorded, rows.estimates, trained_on=())
     assert kept.recorded is rows.recorded
+    seen = {row_hash(Example(Query("another id", "intent", "t"), "b", "g"))}
+    with pytest.raises(FoldOverlap, match="'q0' was trained on"):
+        calibration_rows(CalibrationFold("intent", examples), rows.recorded, rows.estimates, trained_on=seen)
     with pytest.raises(DataError, match="TrainingFold"):
-        calibration_rows(TrainingFold("intent", examples), rows.recorded, rows.estimates)  # type: ignore[arg-type]
+        calibration_rows(TrainingFold("intent", examples), rows.recorded, rows.estimates, trained_on=())  # type: ignore[arg-type]
     with pytest.raises(DataError, match="other rows"):
-        calibration_rows(CalibrationFold("intent", examples[:2]), rows.recorded, rows.estimates)
+        calibration_rows(CalibrationFold("intent", examples[:2]), rows.recorded, rows.estimates, trained_on=())

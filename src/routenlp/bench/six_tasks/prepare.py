@@ -21,6 +21,7 @@ from routenlp.cascade.policy import fingerprint
 from routenlp.contracts import Encoder, Student, TokenEncoder
 from routenlp.grading.metrics import metric
 from routenlp.replay.calibrate import CalibrationRows, calibration_rows
+from routenlp.replay.folds import row_hash
 from routenlp.replay.recorded import Recorded, record
 from routenlp.router.estimator import LinearEstimator, features
 from routenlp.scoring.token_uncertainty import TokenUncertainty
@@ -142,7 +143,9 @@ def _calibration(
     with progress.stage("answering the calibration rows") as advance:
         for done, (name, folds) in enumerate(workload.folds.items(), 1):
             recorded = _answer_fold(settings, folds.calibrate, stored, frame)
-            out[name] = calibration_rows(folds.calibrate, recorded, expected(frame, name, folds.calibrate.examples))
+            estimates = expected(frame, name, folds.calibrate.examples)
+            trained_on = {row_hash(example) for example in folds.train.examples}
+            out[name] = calibration_rows(folds.calibrate, recorded, estimates, trained_on=trained_on)
             advance(done, len(workload.folds))
     return out
 

@@ -26,9 +26,9 @@ from routenlp.replay.backtest.baselines.inputs import task_means
 from routenlp.replay.backtest.baselines.knobs import (
     STEPS,
     KnobLadder,
+    even_prices,
     mean_cost,
     nothing,
-    prices_of_cost,
     spread,
     top_cost,
 )
@@ -66,15 +66,18 @@ def threshold_ladder(train: Rows) -> KnobLadder[None, FloatArray]:
 def belief_ladder(train: Rows) -> KnobLadder[Ints, Ints]:
     """AutoMix-P: prices of cost from 0 up, each solved to a table of what to do after each history."""
     process = fit_process(train)
-    knobs = [process.solve(float(price)) for price in prices_of_cost()[::2]]
-    knobs.insert(0, np.full_like(knobs[0], len(train.tiers) - 1))  # whatever the check says, on to the top tier
     seen = process.sights(train)
 
     def decide(rows: Rows, sights: Ints, actions: Ints) -> Run:
         return process.follow(rows.task, sights, actions)
 
-    chosen = spread(np.array([mean_cost(train, decide(train, seen, knob)) for knob in knobs]))
-    return KnobLadder("automix", tuple(knobs[at] for at in chosen), process.sights, decide)
+    def cost_of(actions: Ints) -> float:
+        return mean_cost(train, decide(train, seen, actions))
+
+    always_on = np.full_like(process.solve(0.0), len(train.tiers) - 1)  # whatever the check says, on to the top tier
+    prices = even_prices(lambda price: cost_of(process.solve(price)), below=cost_of(always_on))
+    knobs = (always_on, *(process.solve(price) for price in prices))
+    return KnobLadder("automix", knobs, process.sights, decide)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.replay.backtest.baselines.estimates import After, Before, fit_after, fit_before
-from routenlp.replay.backtest.baselines.knobs import KnobLadder, mean_cost, prices_of_cost, spread, top_cost
+from routenlp.replay.backtest.baselines.knobs import KnobLadder, even_prices, mean_cost, top_cost
 from routenlp.replay.backtest.rows import Rows, Run
 from routenlp.types import Vectors
 
@@ -87,13 +87,8 @@ def fit_cascade_routing(train: Rows, *, seed: int) -> KnobLadder[Seen, float]:
     """Prices of cost, from 0 up, after always-top."""
     fitted, held_out = fit_supermodels(train, seed=seed)
     seen = fitted.weigh(train, held_out)
-    prices = prices_of_cost()[::2]
-    chosen = spread(
-        np.array([mean_cost(train, decide(train, seen, float(price))) for price in prices]), below=top_cost(train)
-    )
-    return KnobLadder(
-        "cascade_routing", tuple(float(prices[at]) for at in chosen), fitted.see, decide, begins_at_top=True
-    )
+    prices = even_prices(lambda price: mean_cost(train, decide(train, seen, price)), below=top_cost(train))
+    return KnobLadder("cascade_routing", prices, fitted.see, decide, begins_at_top=True)
 
 
 def fit_supermodels(train: Rows, *, seed: int) -> tuple[Supermodels, Vectors]:

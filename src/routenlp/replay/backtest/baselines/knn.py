@@ -17,7 +17,7 @@ import numpy as np
 
 from routenlp.replay.backtest.baselines.inner_folds import inner_folds
 from routenlp.replay.backtest.baselines.inputs import task_means
-from routenlp.replay.backtest.baselines.knobs import KnobLadder, best_value, mean_cost, prices_of_cost, spread, top_cost
+from routenlp.replay.backtest.baselines.knobs import KnobLadder, best_value, even_prices, mean_cost, top_cost
 from routenlp.replay.backtest.features import take
 from routenlp.replay.backtest.rows import Rows, Run
 from routenlp.types import FloatArray, Vectors
@@ -68,7 +68,6 @@ class Neighbours:
 
 def fit_knn(train: Rows, *, seed: int) -> KnobLadder[Seen, float]:
     """Prices of cost, from 0 up, after always-top."""
-    tiers = len(train.tiers)
     (same_task, count), held_out = _choose(train, seed)
     scale = top_cost(train) or 1.0
     every = _index(train)
@@ -79,9 +78,9 @@ def fit_knn(train: Rows, *, seed: int) -> KnobLadder[Seen, float]:
     def decide(_: Rows, seen: Seen, price: float) -> Run:
         return best_value(seen.quality, seen.cost, price)
 
-    prices, seen = prices_of_cost(), _split(held_out[:, : 2 * tiers], scale)
-    chosen = spread(np.array([mean_cost(train, decide(train, seen, price)) for price in prices]), below=top_cost(train))
-    return KnobLadder("knn", tuple(float(prices[at]) for at in chosen), see, decide, begins_at_top=True)
+    seen = _split(held_out[:, : 2 * len(train.tiers)], scale)
+    prices = even_prices(lambda price: mean_cost(train, decide(train, seen, price)), below=top_cost(train))
+    return KnobLadder("knn", prices, see, decide, begins_at_top=True)
 
 
 def _choose(train: Rows, seed: int) -> tuple[tuple[float, int], FloatArray]:

@@ -14,6 +14,10 @@ from routenlp.types import FloatArray
 
 STEPS = 32
 """Policies of a ladder: about 3% of always-top's cost apart."""
+COARSE = tuple(np.geomspace(1e-4, 1e4, 13).tolist())
+_TRIED = 72
+_CLOSEST = 1.002
+"""Prices nearer to each other than this factor are one: a step between them belongs to rows that are alike."""
 _KEPT = 3
 """Folds that a ladder is usually run on, one step after the other: train, calibrate, test."""
 
@@ -74,9 +78,26 @@ def best_value(quality: FloatArray, cost: FloatArray, price: float) -> Run:
     return route(choice, quality.shape[1])
 
 
-def prices_of_cost() -> FloatArray:
-    """Candidates for the quality that one always-top's cost is worth, by rising boldness: 0, then 1e-4 to 1e4."""
-    return np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 95)])
+def even_prices(cost_at: Callable[[float], float], *, below: float = np.inf) -> tuple[float, ...]:
+    """Prices of cost, from 0 up, at which mean cost falls in steps as even as can be found; see `spread`.
+
+    A price is the quality that one always-top's cost is worth. `cost_at`: mean cost on training rows at a price. The
+    widest step is halved, again and again: where cost falls depends on the portfolio's prices, over many decades.
+    """
+    prices = [0.0, *COARSE]
+    costs = [cost_at(price) for price in prices]
+    while len(prices) < _TRIED:
+        gaps = [
+            high - low if 0.0 < left < right / _CLOSEST else 0.0
+            for left, right, high, low in zip(prices, prices[1:], costs, costs[1:], strict=False)
+        ]
+        widest = int(np.argmax(gaps))
+        if gaps[widest] <= 0.0:
+            break
+        between = float(np.sqrt(prices[widest] * prices[widest + 1]))
+        prices.insert(widest + 1, between)
+        costs.insert(widest + 1, cost_at(between))
+    return tuple(prices[at] for at in spread(np.array(costs), below=below))
 
 
 def spread(costs: FloatArray, *, below: float = np.inf, steps: int = STEPS) -> list[int]:

@@ -7,11 +7,10 @@ import numpy as np
 from routenlp.replay.backtest.baselines.knobs import (
     KnobLadder,
     best_value,
+    even_prices,
     mean_cost,
     nothing,
-    prices_of_cost,
     route,
-    spread,
     top_cost,
 )
 from routenlp.replay.backtest.rows import Rows, Run
@@ -33,6 +32,6 @@ def fit_oracle(train: Rows, *, seed: int) -> KnobLadder[None, float]:  # noqa: A
             return route(cheapest.astype(np.int64), len(rows.tiers))
         return best_value(rows.quality, rows.cost_usd / scale, price)
 
-    prices = prices_of_cost()
-    chosen = spread(np.array([mean_cost(train, choose(train, None, price)) for price in prices]))
-    return KnobLadder("oracle", tuple(float(prices[at]) for at in chosen), nothing, choose)
+    return KnobLadder(
+        "oracle", even_prices(lambda price: mean_cost(train, choose(train, None, price))), nothing, choose
+    )

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from routenlp.conformal.certificate import Certificate, ProvedFor, to_json, voided_by
+from routenlp.conformal.verdict import Status
 from routenlp.contracts import Router, Scorer, StopRule
 from routenlp.errors import UnknownTask
 from routenlp.portfolio.tiers import Portfolio
@@ -26,9 +28,13 @@ def fingerprint(parts: Parts) -> str:
     return digest.hexdigest()
 
 
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Portfolio + router + scorer + stop rule. Never changed in place: another threshold is another policy."""
+    """Portfolio, router, scorer, stop rule and certificates. Never changed in place: a change is another policy."""
 
     portfolio: Portfolio
     tasks: Mapping[str, Task]
@@ -37,6 +43,8 @@ class Policy:
     stop_rule: StopRule
     models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By tier and task, the fingerprint of the model that the thresholds were calibrated for."""
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)
+    """By task. One that was proved for anything else than this policy counts for nothing: see `status`."""
     version: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -50,6 +58,7 @@ class Policy:
             "portfolio": [asdict(tier) for tier in self.portfolio.tiers],
             "tasks": [asdict(self.tasks[name]) for name in sorted(self.tasks)],
             "models": {tier: dict(by_task) for tier, by_task in self.models.items()},
+            "certificates": {task: to_json(self.certificates[task]) for task in sorted(self.certificates)},
         }
         return {
             "frame": Parts("policy/frame", {}, frame),
@@ -57,6 +66,27 @@ class Policy:
             "scorer": self.scorer.parts(),
             "stop_rule": self.stop_rule.parts(),
         }
+
+    def proved_for(self) -> ProvedFor:
+        """Hashes of everything that decides an answer, its grade and its price, for certificates to be bound to."""
+        tiers = self.portfolio.tiers
+        return ProvedFor(
+            models=_digest({tier: dict(by_task) for tier, by_task in self.models.items()}),
+            prompts=_digest([[tier.name, tier.backend, tier.model] for tier in tiers]),
+            router=_digest([fingerprint(self.router.parts()), fingerprint(self.stop_rule.parts())]),
+            scorer=fingerprint(self.scorer.parts()),
+            judge=_digest(
+                [[name, self.tasks[name].metric, self.tasks[name].handled_at] for name in sorted(self.tasks)]
+            ),
+            prices=_digest([asdict(tier.price) for tier in tiers]),
+        )
+
+    def status(self, task: str) -> Status:
+        """What is proved of this very policy on `task`; UNCERTIFIED without a certificate, or when it is void."""
+        certificate = self.certificates.get(task)
+        if certificate is None or voided_by(certificate, self.proved_for()):
+            return Status.UNCERTIFIED
+        return certificate.status
 
     def route(self, query: Query) -> Route:
         """The router's choice; raises `UnknownTask` for a task that this policy does not know."""

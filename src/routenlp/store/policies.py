@@ -10,6 +10,7 @@ import msgspec
 
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.stop_rules import FirstAnswer, ThresholdCascade
+from routenlp.conformal.certificate import from_json
 from routenlp.contracts import Encoder, Router, Scorer, StopRule
 from routenlp.errors import ArtefactError
 from routenlp.portfolio.tiers import Portfolio, Tier
@@ -46,6 +47,7 @@ def load(folder: Path, encoder: Encoder) -> Policy:
             scorer=_known(SCORERS, parts["scorer"], folder)(parts["scorer"].meta),
             stop_rule=_known(STOP_RULES, parts["stop_rule"], folder)(parts["stop_rule"].meta),
             models=frame["models"],
+            certificates={task: from_json(text) for task, text in frame["certificates"].items()},
         )
     except (KeyError, TypeError, msgspec.ValidationError) as exc:
         raise ArtefactError(str(folder), f"lacks a part ({exc})", "Save the policy again with this version.") from exc

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from tests.unit.cascade.test_policy import certified
 from tests.unit.worlds import PORTFOLIO, TASK, TIERS, thresholds
 
 from routenlp.cascade.policy import Policy
+from routenlp.conformal.verdict import Status
 from routenlp.errors import ArtefactError
 from routenlp.router.estimator import LinearEstimator
 from routenlp.router.pre_router import PreRouter
@@ -40,6 +42,14 @@ def test_it_comes_back_with_its_version_and_decides_alike(tmp_path):
     assert back.version == policy().version
     assert back.route(Query("q", "intent", "hi")) == policy().route(Query("q", "intent", "hi"))
     assert back.stop_rule == policy().stop_rule
+
+
+def test_its_certificates_come_back_with_it(tmp_path):
+    saved = certified(policy())
+    save(tmp_path / "p", saved)
+    back = load(tmp_path / "p", Zeros())
+    assert back.certificates == saved.certificates
+    assert back.status("intent") is Status.CERTIFIED
 
 
 def test_any_difference_is_another_version():

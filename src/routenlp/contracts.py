@@ -64,8 +64,8 @@ class Router(Protocol):
 class Scorer(Protocol):
     """Says how uncertain an answer is."""
 
-    def score(self, answer: Answer) -> float | None:
-        """In [0, 1], 0 is sure; None when the answer gives nothing to score by."""
+    def score(self, answer: Answer, route: Route | None = None) -> float | None:
+        """In [0, 1], 0 is sure; None when the answer gives nothing to score by. `route`: where it is known."""
 
     def parts(self) -> Parts:
         """For storage and for the policy's version."""

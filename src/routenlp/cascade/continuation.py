@@ -1,11 +1,14 @@
 """The continuation rule: before and after every answer, stop, or call any dearer tier, whichever is worth most.
 
-    call k:  q_k(x, S) - price c_k(x) / c_top + margin 1{k = top}
-    stop:    max over s in S of q_s(x, S) + margin 1{s = top}
+    stop:    v_S = max over s in S of u_s,                        u_k = q_k(x, S) + margin 1{k = top}
+    call k:  max(u_k, v_S, max over l > k of u_l - price c_l / c_top) - price c_k / c_top + option_k(x, S)
 
-S are the tiers already run, q the estimates of `cascade.estimates`, price = 1 / lambda. On stop, the answer that the
-maximum belongs to is returned, so an escalation never ends in an answer that is expected to be worse. Route-only and
-cascades that climb tier by tier are the same rule with fewer calls allowed (`Reach`).
+S are the tiers already run, q the estimates of `cascade.estimates`, price = 1 / lambda. The maximum is the best that
+one could do after k without learning anything from k's answer; `option_k`, 0 or more, is what that answer is expected
+to be worth as information. With no options the rule compares u_k - price c_k / c_top with v_S, for calling k only to
+go on to l is never better than calling l. On stop, the answer that v_S belongs to is returned, so an escalation never
+ends in an answer that is expected to be worse. Route-only and cascades that climb tier by tier are the same rule with
+fewer calls allowed (`Reach`).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.cascade.estimates import AnswerQuality, Evidence
+from routenlp.cascade.estimates import AnswerQuality, Evidence, members
 from routenlp.types import Call, FloatArray, Parts, Route, Step, Stop
 
 STOPS = -1
@@ -44,17 +47,20 @@ class Reach(Enum):
         return np.asarray(position > dearest)
 
 
-@dataclass(frozen=True, slots=True)
-class Boldness:
-    """The two knobs, both dimensionless."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Utility:
+    """What is weighed against what. All dimensionless."""
 
     price: float
-    """1 / lambda: the quality that calling the top tier must bring to be worth its cost. 0 or more; rises."""
+    """1 / lambda: the quality that calling the top tier must bring to be worth its cost. 0 or more."""
     margin: float
-    """Bonus of the top tier's answer, in quality units. 0 or more; falls. 2 or more with price 0 is always-top."""
+    """Bonus of the top tier's answer, in quality units. 0 or more."""
+    options: FloatArray | None = None
+    """Weights of `option_terms`, shape (states, K, TERMS), fitted for this price and margin; None: no look-ahead."""
 
 
-ALWAYS_TOP = Boldness(0.0, 2.0)
+ALWAYS_TOP = Utility(0.0, 2.0)
+"""A margin of 2 outweighs every difference of qualities."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,21 +74,75 @@ class Decisions:
 
 
 def decide(
-    predicted: FloatArray, state: int, relative_cost: FloatArray, boldness: Boldness, reach: Reach = Reach.DEARER
+    predicted: FloatArray, state: int, relative_cost: FloatArray, utility: Utility, reach: Reach = Reach.DEARER
 ) -> Decisions:
-    """What the rule does; of equals, stopping goes first, then the cheapest tier.
+    """What the rule does; of equals, stopping goes first, then the dearest tier.
 
     `predicted`: q_k(x, S), shape (n, K). `relative_cost`: c_k(x) / c_top, shape (n, K).
     """
-    tiers = predicted.shape[1]
-    worth = predicted.copy()
-    worth[:, -1] += boldness.margin
-    run = np.array([bool(state >> k & 1) for k in range(tiers)])
-    stop = np.where(run, worth, -np.inf)
-    call = np.where(reach.allows(state, tiers), worth - boldness.price * relative_cost, -np.inf)
-    stops = (stop.max(axis=1) >= call.max(axis=1)) & (state > 0)
-    answer = stop.argmax(axis=1) if state else np.full(len(predicted), STOPS)
-    return Decisions(np.where(stops, STOPS, call.argmax(axis=1)), answer)
+    n, tiers = predicted.shape
+    worth = with_margin(predicted, utility.margin)
+    stop, answer = best_so_far(worth, state)
+    allowed = reach.allows(state, tiers)
+    best, call = np.full(n, -np.inf), np.full(n, STOPS)
+    for k in np.flatnonzero(allowed):
+        value = call_value(worth, stop, state, int(k), relative_cost, utility, reach)
+        call = np.where(value >= best, k, call)
+        best = np.maximum(value, best)
+    return Decisions(np.where(stop >= best, STOPS, call), answer)
+
+
+def with_margin(quality: FloatArray, margin: float) -> FloatArray:
+    """u_k: qualities of shape (n, K) with the top tier's bonus."""
+    worth = quality.copy()
+    worth[:, -1] += margin
+    return worth
+
+
+def best_so_far(worth: FloatArray, state: int) -> tuple[FloatArray, NDArray[np.int64]]:
+    """v_S and the position of the answer it belongs to: minus infinity and `STOPS` where nothing was run."""
+    run = members(state)
+    if not run:
+        return np.full(len(worth), -np.inf), np.full(len(worth), STOPS)
+    best = worth[:, run].argmax(axis=1)
+    answer = np.array(run)[best]
+    return worth[np.arange(len(worth)), answer], answer
+
+
+def call_value(
+    worth: FloatArray,
+    stop: FloatArray,
+    state: int,
+    k: int,
+    relative_cost: FloatArray,
+    utility: Utility,
+    reach: Reach = Reach.DEARER,
+) -> FloatArray:
+    """What calling tier k is worth, shape (n,)."""
+    otherwise = stop
+    if reach is Reach.DEARER:
+        for later in range(k + 1, worth.shape[1]):
+            otherwise = np.maximum(otherwise, worth[:, later] - utility.price * relative_cost[:, later])
+    value = np.maximum(worth[:, k], otherwise) - utility.price * relative_cost[:, k]
+    if utility.options is None:
+        return np.asarray(value)
+    option = np.zeros(len(worth))
+    for weight, term in zip(utility.options[state, k], option_terms(worth[:, k], otherwise), strict=True):
+        option += weight * term
+    return np.asarray(value + np.maximum(option, 0.0))
+
+
+TERMS = 6
+
+
+def option_terms(own: FloatArray, otherwise: FloatArray) -> tuple[FloatArray, ...]:
+    """What an answer may be worth as information depends on: how near its tier is to the best other way, and how open.
+
+    Each of shape (n,). Information changes a decision only where the ways are close, so two terms fade with the gap.
+    """
+    gap = np.clip(own - np.where(np.isfinite(otherwise), otherwise, own - 1.0), -1.0, 1.0)
+    apart = np.abs(gap)
+    return np.ones(len(own)), np.exp(-20.0 * apart), np.exp(-5.0 * apart), gap, apart, own * (1.0 - own)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +158,7 @@ class ContinuationRule:
     quality: AnswerQuality
     relative_cost: FloatArray
     """Mean cost of each tier on each task over the top tier's mean cost over all, shape (tasks, K)."""
-    boldness: Boldness
+    utility: Utility
     reach: Reach = Reach.DEARER
 
     KIND: ClassVar[str] = "stop_rule/continuation"
@@ -115,7 +175,7 @@ class ContinuationRule:
         state = sum(1 << self.tiers.index(step.answer.tier) for step in steps)
         evidence = self._evidence(route.task, expected, steps)
         predicted = self.quality.predict(evidence, state)
-        decisions = decide(predicted, state, self.relative_cost[evidence.task], self.boldness, self.reach)
+        decisions = decide(predicted, state, self.relative_cost[evidence.task], self.utility, self.reach)
         call, answer = int(decisions.call[0]), int(decisions.answer[0])
         if call != STOPS:
             return Call(self.tiers[call], self._why_call(predicted[0], call, answer))
@@ -128,22 +188,30 @@ class ContinuationRule:
         meta = {
             "tiers": list(self.tiers),
             "tasks": list(self.tasks),
-            "price": self.boldness.price,
-            "margin": self.boldness.margin,
+            "price": self.utility.price,
+            "margin": self.utility.margin,
             "reach": self.reach.value,
         }
-        return Parts(self.KIND, {**quality.arrays, "relative_cost": self.relative_cost}, meta)
+        arrays = {**quality.arrays, "relative_cost": self.relative_cost}
+        if self.utility.options is not None:
+            arrays["options"] = self.utility.options
+        return Parts(self.KIND, arrays, meta)
 
     @classmethod
     def from_parts(cls, parts: Parts) -> ContinuationRule:
         """The inverse of `parts`; raises `KeyError` where a part is missing."""
         meta = cast("Mapping[str, Any]", parts.meta)
+        options = parts.arrays.get("options")
         return cls(
             tuple(meta["tiers"]),
             tuple(meta["tasks"]),
             AnswerQuality.from_parts(parts),
             np.asarray(parts.arrays["relative_cost"], dtype=np.float64),
-            Boldness(float(meta["price"]), float(meta["margin"])),
+            Utility(
+                float(meta["price"]),
+                float(meta["margin"]),
+                None if options is None else np.asarray(options, dtype=np.float64),
+            ),
             Reach(meta["reach"]),
         )
 

@@ -60,7 +60,7 @@ def advance(policy: Policy, ask: Ask, answer: Answer) -> Ask | Done:
             f"query {ask.query.id!r}", f"{answer.tier!r} answered", f"Hand over the answer of {ask.tier!r}."
         )
     limit = policy.stop_rule.threshold(ask.route.task, answer.tier)
-    steps = (*ask.steps, Step(answer, policy.scorer.score(answer), limit))
+    steps = (*ask.steps, Step(answer, policy.scorer.score(answer, ask.route), limit))
     verdict = policy.next(ask.route, steps)
     if isinstance(verdict, Call):
         _check_climbs(policy, steps, verdict)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from routenlp.cascade.estimates import SIGNALS, AnswerQuality, AnswerSignals, Columns, Evidence, logit, members, sigmoid
 from routenlp.errors import TrainingError
+from routenlp.training.logistic import soft_logistic
 from routenlp.training.route_quality import fold_of_groups
 from routenlp.training.signals import fit_signals, held_out_signals
 from routenlp.types import FloatArray
@@ -28,9 +29,6 @@ MOST_OFFSETS = 60
 _TASK_PENALTY = 10.0
 _ROUTE_PENALTY = 10.0
 _SIGNAL_PENALTY = 3.0
-_STEPS = 8
-_STEPS_HELD_OUT = 2
-_CLOSE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,12 +98,12 @@ def fit_answers(
         for k in wanted(state, tiers):
             prior = design.prior(k, len(chosen))
             start = _start(solved, state, k, prior)
-            weights = _newton(x, quality[:, k], penalty, prior, start, _STEPS)
+            weights = soft_logistic(x, quality[:, k], penalty, prior=prior, start=start)
             solved[state, k] = weights
             _store(blank, design, state, k, weights)
             for f in range(FOLDS):
                 rest = fold != f
-                apart_weights = _newton(x[rest], quality[rest, k], penalty, prior, weights, _STEPS_HELD_OUT)
+                apart_weights = soft_logistic(x[rest], quality[rest, k], penalty, prior=prior, start=weights, steps=2)
                 held_out[state, ~rest, k] = sigmoid(x[~rest] @ apart_weights)
     return FittedAnswers(blank, held_out)
 
@@ -150,19 +148,3 @@ def _start(solved: dict[tuple[int, int], FloatArray], state: int, k: int, prior:
     parent = state & ~(1 << (state.bit_length() - 1)) if state else state
     known = solved.get((parent, k), prior)
     return np.concatenate([known, np.zeros(len(prior) - len(known))])
-
-
-def _newton(
-    x: FloatArray, y: FloatArray, penalty: FloatArray, prior: FloatArray, start: FloatArray, steps: int
-) -> FloatArray:
-    """Minimises the cross-entropy to soft labels + penalty/2 (w - prior)^2."""
-    w = start.copy()
-    for _ in range(steps):
-        p = sigmoid(x @ w)
-        gradient = x.T @ (p - y) + penalty * (w - prior)
-        curvature = np.maximum(p * (1.0 - p), 1e-4)
-        move = np.linalg.solve((x * curvature[:, None]).T @ x + np.diag(penalty), gradient)
-        w -= move * min(1.0, 4.0 / max(float(np.abs(move).max()), 1e-12))
-        if float(np.abs(move).max()) < _CLOSE:
-            break
-    return w

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.cascade.continuation import STOPS, Boldness, Reach, decide
+from routenlp.cascade.continuation import STOPS, Reach, Utility, decide
 from routenlp.cascade.estimates import members
 from routenlp.replay.backtest.rows import Run
 from routenlp.types import FloatArray
 
 
-def replay(predicted: FloatArray, relative_cost: FloatArray, boldness: Boldness, reach: Reach = Reach.DEARER) -> Run:
+def replay(predicted: FloatArray, relative_cost: FloatArray, utility: Utility, reach: Reach = Reach.DEARER) -> Run:
     """`predicted`: q_k(x, S), shape (states, n, K). `relative_cost`: c_k(x) / c_top, shape (n, K).
 
     States are visited in rising order: a call adds a dearer tier, which is a higher bit, so none is visited too early.
@@ -23,7 +23,7 @@ def replay(predicted: FloatArray, relative_cost: FloatArray, boldness: Boldness,
         here = np.flatnonzero((state == s) & (final == STOPS))
         if not here.size:
             continue
-        decisions = decide(predicted[s, here], s, relative_cost[here], boldness, reach)
+        decisions = decide(predicted[s, here], s, relative_cost[here], utility, reach)
         stops = decisions.call == STOPS
         final[here[stops]] = decisions.answer[stops]
         state[here[~stops]] |= np.int64(1) << decisions.call[~stops]

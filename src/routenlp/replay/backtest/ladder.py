@@ -1,60 +1,85 @@
 """About 30 policies of rising boldness, fixed on the training fold: what certification walks along.
 
 Boldness is a path through the two knobs of the continuation rule: from always-top, the margin falls as the price rises.
-Along the path, replayed on held-out estimates of the training rows, a policy is taken wherever the cost has fallen by
-another `STEP` of always-top's.
+Along it, replayed on held-out estimates of the training rows, a policy is taken wherever the cost has fallen by
+another `STEP` of always-top's. Prices are tried where the cost still jumps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from routenlp.cascade.continuation import ALWAYS_TOP, Boldness, Reach
-from routenlp.cascade.estimates import Columns, Evidence
+from routenlp.cascade.continuation import ALWAYS_TOP, ContinuationRule, Reach, Utility
+from routenlp.cascade.estimates import Evidence
 from routenlp.replay.backtest.continuation import reachable, replay
+from routenlp.replay.backtest.measures import aiq, quality_cost_hull
 from routenlp.replay.backtest.rows import Rows, Run
 from routenlp.training.continuation import FittedContinuation, TrainingRows, fit_continuation_rule
+from routenlp.training.lookahead import fit_options
 from routenlp.types import FloatArray
 
 STEP = 0.02
-MOST_POLICIES = 60
-PRICES = np.geomspace(1e-3, 30.0, 150)
-MARGIN_FALL = 0.005
-"""margin = this / price: at the price where a policy pays off, some 0.3, a small preference for the top tier is left."""
+"""Of always-top's cost: between one policy and the next, at least."""
+FEWEST_PRICES = np.geomspace(1e-3, 30.0, 16)
+MOST_PRICES = 64
+MARGIN_FALL = 0.002
+"""margin = this / price: at prices where policies pay off, some 0.1 to 0.5, a slight preference for the top is left."""
+LEAST_GAIN = 0.001
+"""In mean quality over all costs, that looking ahead must bring: it asks more tiers, so it has to be worth it."""
+LOOKAHEAD_ROWS = 6_000
+"""Options have six weights each: more rows only take time."""
+_KEPT = 3
+"""Folds whose estimates are remembered: train, calibrate, test."""
+
+Weigh = Callable[[float], Utility]
+"""From a price to a whole utility."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class ContinuationLadder:
-    """A `Ladder` of continuation rules over one set of estimates."""
+    """A `Ladder` of continuation rules over one set of estimates. Not for several threads at once."""
 
     name: str
     fitted: FittedContinuation
-    policies: tuple[Boldness, ...]
+    utilities: tuple[Utility, ...]
     reach: Reach
-    _last: tuple[Rows, FloatArray] | None = field(default=None, repr=False)
+    _kept: list[tuple[Rows, FloatArray]] = field(default_factory=list, repr=False)
 
     @property
     def size(self) -> int:
         """Number of policies, always-top among them."""
-        return len(self.policies)
+        return len(self.utilities)
 
     def run(self, rows: Rows, step: int) -> Run:
-        """Policy number `step`; 0 is always-top."""
-        relative_cost = self.fitted.relative_cost[rows.task]
-        return replay(self.predicted(rows), relative_cost, self.policies[step], self.reach)
+        """Policy number `step`; 0 is always-top. Raises IndexError where there is none of that number."""
+        if not 0 <= step < self.size:
+            raise IndexError(f"{self.name} has policies 0 to {self.size - 1}, not {step}")
+        return replay(self.predicted(rows), self.fitted.relative_cost[rows.task], self.utilities[step], self.reach)
+
+    def rule(self, step: int, rows: Rows) -> ContinuationRule:
+        """The same policy as a stop rule for the machine. `rows` names tiers and tasks."""
+        fitted = self.fitted
+        return ContinuationRule(
+            rows.tiers, rows.task_names, fitted.quality, fitted.relative_cost, self.utilities[step], self.reach
+        )
 
     def predicted(self, rows: Rows) -> FloatArray:
-        """q_k(x, S), shape (states, n, K). Those of the last rows asked about are kept, for policies run in turn."""
-        if self._last is None or self._last[0] is not rows:
-            self._last = (rows, self._predict(rows))
-        return self._last[1]
+        """q_k(x, S), shape (states, n, K). Remembered: policies are run one after the other on the same rows."""
+        for kept, seen in self._kept:
+            if kept is rows:
+                return seen
+        seen = self._predict(rows)
+        self._kept.append((rows, seen))
+        del self._kept[:-_KEPT]
+        return seen
 
     def _predict(self, rows: Rows) -> FloatArray:
         expected = self.fitted.router.estimate(rows.features, rows.task)
         evidence = Evidence(rows.task, expected, rows.confidence, rows.answer_length)
-        columns: Columns = self.fitted.quality.columns(evidence)
+        columns = self.fitted.quality.columns(evidence)
         tiers = len(rows.tiers)
         out = np.zeros((2**tiers, rows.n, tiers))
         for state in range(2**tiers):
@@ -65,34 +90,80 @@ class ContinuationLadder:
 
 def fit_continuation(train: Rows, seed: int, reach: Reach = Reach.DEARER) -> ContinuationLadder:
     """Estimates and ladder from the training fold alone. Raises `TrainingError` where it is too small."""
-    fitted = fit_continuation_rule(_training_rows(train), seed=seed)
-    return ladder_of(fitted, train, reach)
+    return ladder_of(fit_continuation_rule(training_rows(train), seed=seed), train, reach, seed=seed)
 
 
-def ladder_of(fitted: FittedContinuation, train: Rows, reach: Reach) -> ContinuationLadder:
-    """The ladder alone, for estimates already fitted on the same rows."""
-    name = "routenlp" if reach is Reach.DEARER else f"routenlp:{reach.value}"
-    return ContinuationLadder(name, fitted, _policies(fitted, train, reach), reach)
+def ladder_of(fitted: FittedContinuation, train: Rows, reach: Reach, *, seed: int) -> ContinuationLadder:
+    """The ladder alone, for estimates already fitted on the same rows.
+
+    Where any tier may be called, it looks ahead if that gave the better curve of quality over cost on training rows.
+    """
+    plain = _climb(fitted, train, reach, without_options)
+    if reach is not Reach.DEARER:
+        return ContinuationLadder(f"routenlp:{reach.value}", fitted, plain.utilities, reach)
+    ahead = _climb(fitted, train, reach, _looking_ahead(fitted, train, seed))
+    better = ahead if _area(ahead, plain) > _area(plain, ahead) + LEAST_GAIN else plain
+    return ContinuationLadder("routenlp", fitted, better.utilities, reach)
 
 
-def _policies(fitted: FittedContinuation, train: Rows, reach: Reach) -> tuple[Boldness, ...]:
-    relative_cost = fitted.relative_cost[train.task]
-    always_top = float(train.cost_usd[:, -1].sum())
-    chosen, last = [ALWAYS_TOP], 1.0
-    for boldness in path():
-        cost = float(replay(fitted.held_out, relative_cost, boldness, reach).cost_usd(train).sum()) / always_top
-        if cost <= last - STEP:
-            chosen.append(boldness)
-            last = cost
-    return tuple(chosen[:MOST_POLICIES])
+def without_options(price: float) -> Utility:
+    """The rule without look-ahead."""
+    return Utility(price, MARGIN_FALL / price)
 
 
-def path() -> tuple[Boldness, ...]:
-    """Rising price, falling margin."""
-    return tuple(Boldness(float(price), float(MARGIN_FALL / price)) for price in PRICES)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Climbed:
+    """Policies by rising boldness with their means on the training rows."""
+
+    utilities: tuple[Utility, ...]
+    cost: FloatArray
+    """Of always-top's."""
+    quality: FloatArray
 
 
-def _training_rows(rows: Rows) -> TrainingRows:
+def _area(mine: _Climbed, other: _Climbed) -> float:
+    cheapest = max(mine.cost.min(), other.cost.min())
+    return aiq(quality_cost_hull(mine.cost, mine.quality), float(min(cheapest, 0.99)), 1.0)
+
+
+def _looking_ahead(fitted: FittedContinuation, train: Rows, seed: int) -> Weigh:
+    some = np.sort(np.random.default_rng(seed).permutation(train.n)[:LOOKAHEAD_ROWS])
+    held_out = np.ascontiguousarray(fitted.held_out[:, some])
+    quality, relative_cost = train.quality[some], fitted.relative_cost[train.task[some]]
+    return lambda price: fit_options(held_out, quality, relative_cost, price, MARGIN_FALL / price)
+
+
+def _climb(fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh) -> _Climbed:
+    relative_cost, always_top = fitted.relative_cost[train.task], float(train.cost_usd[:, -1].mean())
+
+    def tried(price: float) -> tuple[float, Utility, float, float]:
+        utility = weigh(price)
+        run = replay(fitted.held_out, relative_cost, utility, reach)
+        return price, utility, float(run.cost_usd(train).mean()) / always_top, float(run.quality(train).mean())
+
+    found = [tried(float(price)) for price in FEWEST_PRICES]
+    while len(found) < MOST_PRICES:
+        cost = np.array([1.0, *(entry[2] for entry in found)])
+        jump = np.abs(np.diff(cost))[1:]
+        widest = int(jump.argmax())
+        if jump[widest] <= 1.5 * STEP:
+            break
+        between = float(np.sqrt(found[widest][0] * found[widest + 1][0]))
+        found.insert(widest + 1, tried(between))
+    return _thinned(found, float(train.quality[:, -1].mean()))
+
+
+def _thinned(found: list[tuple[float, Utility, float, float]], top_quality: float) -> _Climbed:
+    chosen = [(ALWAYS_TOP, 1.0, top_quality)]
+    for _, utility, cost, quality in found:
+        if cost <= chosen[-1][1] - STEP:
+            chosen.append((utility, cost, quality))
+    utilities, costs, qualities = zip(*chosen, strict=True)
+    return _Climbed(utilities, np.array(costs), np.array(qualities))
+
+
+def training_rows(rows: Rows) -> TrainingRows:
+    """The same rows, as fitting reads them."""
     return TrainingRows(
         tasks=len(rows.task_names),
         task=rows.task,

@@ -1,0 +1,64 @@
+"""Fits what an answer is worth as information: fitted value iteration over the states, dearest first.
+
+For each state and tier, the rule is played on from there over the training rows, deciding by held-out estimates and
+paid in recorded quality; what that brings beyond the plan that learns nothing from the answer is regressed on
+`option_terms`. Taking the plan's own recorded result as the yardstick cancels most of the noise, and where nothing was
+learned the difference is zero. A maximum over estimates is never a target, for it is too high by their noise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routenlp.cascade.continuation import TERMS, Utility, best_so_far, call_value, option_terms, with_margin
+from routenlp.types import FloatArray
+
+PENALTY = 50.0
+"""Rows' worth of belief that information is worth nothing."""
+
+
+def fit_options(
+    held_out: FloatArray, quality: FloatArray, relative_cost: FloatArray, price: float, margin: float
+) -> Utility:
+    """The utility with its options. `held_out`: q_k(x, S), shape (states, n, K); `quality`, `relative_cost`: (n, K)."""
+    states, n, tiers = held_out.shape
+    options = np.zeros((states, tiers, TERMS))
+    utility = Utility(price, margin, options)
+    paid, rows = with_margin(quality, margin), np.arange(n)
+    gained: dict[int, FloatArray] = {}
+    for state in reversed(range(states)):
+        worth = with_margin(held_out[state], margin)
+        best, answer = best_so_far(worth, state)
+        result = paid[rows, answer]
+        stop = best
+        for k in range(state.bit_length(), tiers):
+            after = gained[state | 1 << k]
+            if state or k < tiers - 1:
+                plan, otherwise = _plan(worth, stop, answer, k, relative_cost, price)
+                without = paid[rows, plan] - np.where(plan > k, price * relative_cost[rows, plan], 0.0)
+                options[state, k] = _regress(option_terms(worth[:, k], otherwise), after - without)
+            value = call_value(worth, stop, state, k, relative_cost, utility)
+            result = np.where(value > best, after - price * relative_cost[:, k], result)
+            best = np.maximum(best, value)
+        gained[state] = result
+    return utility
+
+
+def _plan(
+    worth: FloatArray, stop: FloatArray, answer: NDArray[np.int64], k: int, relative_cost: FloatArray, price: float
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Whose answer would be returned if k's taught nothing, and the worth of the best way that is not k's."""
+    plan, otherwise = answer.copy(), stop
+    for later in range(k + 1, worth.shape[1]):
+        value = worth[:, later] - price * relative_cost[:, later]
+        plan = np.where(value > otherwise, later, plan)
+        otherwise = np.maximum(otherwise, value)
+    return np.where(worth[:, k] >= otherwise, k, plan), otherwise
+
+
+def _regress(terms: tuple[FloatArray, ...], target: FloatArray) -> FloatArray:
+    x = np.stack(terms, axis=1)
+    scale = np.sqrt((x * x).mean(axis=0)) + 1e-9
+    x = x / scale
+    return np.asarray(np.linalg.solve(x.T @ x + PENALTY * np.eye(TERMS), x.T @ target) / scale)

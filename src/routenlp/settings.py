@@ -58,6 +58,8 @@ class TaskSettings(_Frozen, frozen=True):
     """The quality ratio asked for is 1 - eps."""
     alpha: Share = 0.05
     """Level of the paper's conformal rule."""
+    delta: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.10
+    """Allowed chance that calibration was unlucky, per task and certificate."""
 
 
 class EncoderSettings(_Frozen, frozen=True):

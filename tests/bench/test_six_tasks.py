@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 SYSTEMS = {
     "routenlp",
+    "routenlp, certified",
     "routenlp, published alpha",
     "cascade only",
     "router only",
@@ -69,6 +70,12 @@ class TestEveryRun:
                 assert row["cost_ratio"]["estimate"] > 0.0
                 assert top == 1.0 or row["cost_ratio"]["estimate"] < 1.2
 
+    def test_cheap_tiers_serve_the_certified_system_only_where_something_is_proved(self, report):
+        (proofs,) = [t for t in report["tables"] if t["title"].startswith("routenlp, certified")]
+        for task, status, *_ in proofs["rows"]:
+            row = rows_of(report, task, "routenlp, certified")
+            assert status == "CERTIFIED" or row["tier_shares"]["human-labels"]["estimate"] == 1.0
+
     def test_named_rates_fit_together(self, report):
         """P(accepted and failed) is P(failed given accepted) times the share that cheap tiers answered."""
         for row in report["rows"]:
@@ -116,7 +123,7 @@ def test_the_table_in_the_readme_is_the_one_that_the_command_prints(demo_run):
     shown = between_markers((REPOSITORY / "README.md").read_text(), "demo")
     fresh = [Table(t["title"], tuple(t["heads"]), tuple(map(tuple, t["rows"]))) for t in report["tables"]]
     tables = [t for t in fresh if t.title in shown]
-    assert len(tables) == 3
+    assert len(tables) == 4
     for table in tables:
         for ours, theirs in zip_longest(cells(table.markdown()), cells(section(shown, table.title))):
             assert ours is not None

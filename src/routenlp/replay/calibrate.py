@@ -146,10 +146,10 @@ def _last_tier_curves(
     quality for the tier's own and saves the top's price.
     """
     k = len(recorded.tiers) - 2
-    never = replay(recorded, first, np.array([*_as_array(prefix), np.nan]))
+    never = replay(recorded, first, np.array([*limits_of(prefix), np.nan]))
     reaches = (never.final > k) & (first <= k)
     order = np.argsort(recorded.score[:, k], kind="stable")
-    limits = _as_array(last)[:-1]
+    limits = limits_of(last)[:-1]
     accepted = np.searchsorted(recorded.score[order, k], np.where(np.isnan(limits), -np.inf, limits), side="right")
     gain = np.where(reaches, recorded.quality[:, k] - recorded.quality[:, -1], 0.0)[order]
     saved = np.where(reaches, recorded.cost_usd[:, -1], 0.0)[order]
@@ -158,7 +158,7 @@ def _last_tier_curves(
     return quality / recorded.quality[:, -1].sum(), cost / recorded.cost_usd[:, -1].sum()
 
 
-def _as_array(thresholds: Sequence[PaperThreshold]) -> FloatArray:
+def limits_of(thresholds: Sequence[PaperThreshold]) -> FloatArray:
     """Shape (tiers,): NaN where absent, and for the top tier, which needs none."""
     cheap = [float("nan") if t.threshold is None else t.threshold for t in thresholds]
     return np.array([*cheap, np.nan])
@@ -166,6 +166,6 @@ def _as_array(thresholds: Sequence[PaperThreshold]) -> FloatArray:
 
 def _measure(rows: CalibrationRows, cutoff: float | None, thresholds: tuple[PaperThreshold, ...]) -> Setting:
     recorded = rows.recorded
-    done = replay(recorded, first_positions(rows.estimates, cutoff), _as_array(thresholds))
+    done = replay(recorded, first_positions(rows.estimates, cutoff), limits_of(thresholds))
     quality = float(done.quality.sum() / recorded.quality[:, -1].sum())
     return Setting(cutoff, thresholds, quality, float(done.cost_usd.sum() / recorded.cost_usd[:, -1].sum()))

@@ -24,14 +24,14 @@ class StudentBackend:
         student = self._student(query.task)
         begin = self._clock()
         (prediction,) = student.predict([query])
-        return self._priced(query, prediction, self._clock() - begin)
+        return self.priced(query, prediction, self._clock() - begin)
 
     def answer_all(self, task: str, queries: Sequence[Query]) -> list[Answer]:
         """Answers to many queries of one task at once; each carries an equal share of the time they took together."""
         begin = self._clock()
         predictions = self._student(task).predict(queries)
         each = (self._clock() - begin) / max(len(queries), 1)
-        return [self._priced(q, p, each) for q, p in zip(queries, predictions, strict=True)]
+        return [self.priced(q, p, each) for q, p in zip(queries, predictions, strict=True)]
 
     def _student(self, task: str) -> Student:
         student = self._students.get(task)
@@ -41,7 +41,8 @@ class StudentBackend:
             )
         return student
 
-    def _priced(self, query: Query, prediction: Prediction, latency_s: float) -> Answer:
+    def priced(self, query: Query, prediction: Prediction, latency_s: float) -> Answer:
+        """The answer that a prediction makes at this tier's price."""
         read, written = count_tokens(query.text), count_tokens(prediction.text)
         cost = self._tier.price.cost_usd(read, written)
         return Answer(self._tier.name, prediction.text, prediction.token_probs, read, written, cost, latency_s)

@@ -21,6 +21,7 @@ from routenlp.cascade.policy import fingerprint
 from routenlp.contracts import Encoder, Student, TokenEncoder
 from routenlp.grading.metrics import metric
 from routenlp.replay.calibrate import CalibrationRows, calibration_rows
+from routenlp.replay.certify import Certified, certify, fix_ladder
 from routenlp.replay.folds import row_hash
 from routenlp.replay.recorded import Recorded, record
 from routenlp.router.estimator import LinearEstimator, features
@@ -88,7 +89,8 @@ def prepare(
     rows = _calibration(settings, workload, stored, frame, progress)
     with progress.stage("choosing thresholds"):
         targets = {task: 1.0 - settings.tasks[task].eps for task in rows}
-        chosen = calibrate(rows, targets, {task: settings.tasks[task].alpha for task in rows})
+        proofs = {task: _prove(settings, workload, fitted, frame, row) for task, row in rows.items()}
+        chosen = calibrate(rows, targets, {task: settings.tasks[task].alpha for task in rows}, proofs)
     policies.save(folder / wiring.POLICY, frame.learned(chosen.settings[ROUTENLP]))
     return Prepared(folder, frame, chosen, rows)
 
@@ -158,6 +160,33 @@ def expected(frame: Frame, task: str, examples: Sequence[Example]) -> FloatArray
         return np.full((len(texts), len(frame.portfolio.tiers)), np.nan)
     estimates[[not text.strip() for text in texts]] = np.nan
     return estimates
+
+
+def _prove(
+    settings: Settings, workload: Workload, fitted: Fitted, frame: Frame, calibration: CalibrationRows
+) -> Certified:
+    """A ladder from held-out predictions of training rows, walked on the calibration rows."""
+    name = calibration.recorded.task
+    task, examples = settings.tasks[name], workload.folds[name].train.examples
+    columns = [by_task[name] for by_task in fitted.held_out.values()]
+    known = [e for e in examples if all(e.query.id in column for column in columns)]
+    answers = [_held_out_answers(frame, columns, example) for example in known]
+    recorded = record(name, task.handled_at, known, answers, metric(task.metric).quality, frame.scorer)
+    ladder = fix_ladder(CalibrationRows(recorded, expected(frame, name, known)))
+    groups = tuple(e.group for e in examples)
+    return certify(ladder, calibration, groups, eps=task.eps, delta=task.delta, seed=settings.seed)
+
+
+def _held_out_answers(
+    frame: Frame, columns: Sequence[Mapping[str, Prediction]], example: Example
+) -> tuple[Answer, ...]:
+    """What every tier answers to a training row, students by models that had not seen it."""
+    *cheap, top = frame.portfolio.tiers
+    students_say = [
+        StudentBackend(tier, {}, time.perf_counter).priced(example.query, column[example.query.id], 0.0)
+        for tier, column in zip(cheap, columns, strict=True)
+    ]
+    return (*students_say, RecordedBackend(top, references([example])).answer(example.query))
 
 
 def _answer_fold(

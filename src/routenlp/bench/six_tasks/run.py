@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ def _run_systems(
     progress: Progress,
 ) -> dict[str, list[Ran]]:
     """Every system over every task's test rows, through the machine; ours is the policy read back from the store."""
-    systems = {**policies(prepared.frame, prepared.calibrated), ROUTENLP: stored}
+    systems = {**policies(prepared.frame, prepared.calibrated, datetime.now(UTC)), ROUTENLP: stored}
     out: dict[str, list[Ran]] = {}
     with progress.stage("running every system") as advance:
         for name, rows in recorded.items():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.stop_rules import FirstAnswer, ThresholdCascade
+from routenlp.conformal.certificate import issue
+from routenlp.conformal.verdict import Status
 from routenlp.contracts import Encoder, Router, Scorer, StopRule
 from routenlp.portfolio.tiers import Portfolio
 from routenlp.replay.calibrate import (
@@ -17,12 +20,14 @@ from routenlp.replay.calibrate import (
     cheapest_route_only,
     published,
 )
+from routenlp.replay.certify import Certified
 from routenlp.router.estimator import LinearEstimator
 from routenlp.router.fixed import AlwaysRouter, RandomRouter
 from routenlp.router.pre_router import PreRouter
 from routenlp.types import Task
 
 ROUTENLP = "routenlp"
+CERTIFIED = "routenlp, certified"
 PUBLISHED = "routenlp, published alpha"
 CASCADE_ONLY = "cascade only"
 ROUTER_ONLY = "router only"
@@ -67,31 +72,47 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """Every task's operating points, by system."""
+    """Every task's operating points, by system, and what was proved of the certified one."""
 
     settings: Mapping[str, Mapping[str, Setting]]
+    proofs: Mapping[str, Certified]
 
 
 def calibrate(
-    rows: Mapping[str, CalibrationRows], tasks: Mapping[str, float], alphas: Mapping[str, float]
+    rows: Mapping[str, CalibrationRows],
+    tasks: Mapping[str, float],
+    alphas: Mapping[str, float],
+    proofs: Mapping[str, Certified],
 ) -> Calibrated:
-    """Choose the operating points. `tasks`: the quality ratio asked for; `alphas`: the published rule's level."""
+    """Choose the operating points. `tasks`: the quality ratio asked for; `alphas`: the published rule's level.
+
+    The certified system serves a task from cheap tiers only where `proofs` says CERTIFIED; else the top tier serves.
+    """
+    proved = {t: c.setting for t, c in proofs.items() if c.verdict.status is Status.CERTIFIED}
     swept = {t: cheapest(r, candidate_cutoffs(r), tasks[t]) for t, r in rows.items()}
     return Calibrated(
         {
             ROUTENLP: swept,
+            CERTIFIED: {t: setting for t, setting in proved.items() if setting is not None},
             PUBLISHED: {t: published(r, swept[t].cutoff, alphas[t]) for t, r in rows.items()},
             CASCADE_ONLY: {t: cheapest(r, [0.0], tasks[t]) for t, r in rows.items()},
             ROUTER_ONLY: {t: cheapest_route_only(r, tasks[t]) for t, r in rows.items()},
-        }
+        },
+        proofs,
     )
 
 
-def policies(frame: Frame, calibrated: Calibrated) -> dict[str, Policy]:
-    """All systems by name, ours first."""
+def _with_certificates(policy: Policy, calibrated: Calibrated, issued_at: datetime) -> Policy:
+    found = {t: issue(t, c.verdict, policy.proved_for(), issued_at) for t, c in calibrated.proofs.items()}
+    return replace(policy, certificates=found)
+
+
+def policies(frame: Frame, calibrated: Calibrated, issued_at: datetime) -> dict[str, Policy]:
+    """All systems by name, ours first. `issued_at`: the date on the certificates."""
     settings = calibrated.settings
     return {
         ROUTENLP: frame.learned(settings[ROUTENLP]),
+        CERTIFIED: _with_certificates(frame.learned(settings[CERTIFIED]), calibrated, issued_at),
         PUBLISHED: frame.learned(settings[PUBLISHED]),
         CASCADE_ONLY: frame.learned(settings[CASCADE_ONLY]),
         ROUTER_ONLY: frame.learned(settings[ROUTER_ONLY], cascade=False),

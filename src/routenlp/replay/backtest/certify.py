@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +18,9 @@ from routenlp.replay.backtest.rows import Ladder, Rows
 from routenlp.types import FloatArray
 
 Rule = Literal["quality_ratio", "joint", "conditional", "paper"]
+Z90 = 1.2815515655446004
+"""The normal distribution's 90% point."""
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,23 @@ class Target:
     delta: float = 0.10
     handled_at: float = 1.0
     """An answer of lower quality has failed."""
+
+    @property
+    def walked(self) -> Rule:
+        """The rule that policies are walked by: `paper` has no delta to walk at, and leaves them to the default."""
+        return "quality_ratio" if self.guarantee == "paper" else self.guarantee
+
+    def excess(self, quality: FloatArray, cheap: NDArray[np.bool_], top: FloatArray) -> FloatArray:
+        """Row by row, a variable whose mean is at most 0 where a policy holds the target of the rule walked by.
+
+        `quality` of the final answers and whether they are `cheap`, shape (..., n); `top`: shape (n,).
+        """
+        if self.walked == "quality_ratio":
+            return np.asarray((1.0 - self.eps) * top - quality)
+        failed = quality < self.handled_at
+        if self.walked == "joint":
+            return np.asarray((cheap & failed) - self.alpha)
+        return np.asarray(cheap * (failed - self.alpha))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +66,17 @@ class Replays:
 
     @property
     def quality_ratio(self) -> FloatArray:
-        """Of each policy, shape (policies,)."""
-        return np.asarray(self.quality.sum(axis=1) / self.top.sum())
+        """Of each policy, shape (policies,); NaN where the top tier has no quality at all."""
+        return _over(self.quality, self.top)
 
     @property
     def cost_ratio(self) -> FloatArray:
-        """Of each policy, shape (policies,)."""
-        return np.asarray(self.cost_usd.sum(axis=1) / self.top_cost_usd.sum())
+        """Of each policy, shape (policies,); NaN where the top tier costs nothing."""
+        return _over(self.cost_usd, self.top_cost_usd)
+
+    def excess(self, target: Target) -> FloatArray:
+        """See `Target.excess`, shape (policies, n)."""
+        return target.excess(self.quality, self.cheap, self.top)
 
     def rows(self, chosen: NDArray[np.bool_]) -> Replays:
         """The same policies on some of the rows."""
@@ -64,6 +87,11 @@ class Replays:
             self.top[chosen],
             self.top_cost_usd[chosen],
         )
+
+
+def _over(values: FloatArray, top: FloatArray) -> FloatArray:
+    total = float(top.sum())
+    return np.asarray(values.sum(axis=1) / total) if total > 0.0 else np.full(len(values), np.nan)
 
 
 def replay_all(ladder: Ladder, rows: Rows) -> Replays:
@@ -123,25 +151,48 @@ def _lost(replays: Replays, target: Target) -> FloatArray:
     return np.asarray(replays.cheap[1:] & failed, dtype=np.float64)
 
 
-def cheapest_step(calibrate: Replays, eps: float) -> int:
-    """The uncertified operating point: the cheapest policy whose quality ratio on these rows is at least 1 - eps."""
-    cost = np.where(calibrate.quality_ratio >= 1.0 - eps - 1e-12, calibrate.cost_ratio, np.inf)
-    return int(cost.argmin()) if np.isfinite(cost).any() else 0
+def cheapest_step(calibrate: Replays, target: Target) -> int:
+    """The uncertified operating point: the cheapest policy that holds the target on these rows; 0 if none does."""
+    holds = calibrate.excess(target).mean(axis=1) <= _ROUNDING
+    cost = np.where(holds, calibrate.cost_usd.sum(axis=1), np.inf)
+    return int(cost.argmin()) if holds.any() else 0
 
 
-def labels_still_needed(calibrate: Replays, step: int, target: Target, n: int) -> int | None:
-    """Labels beyond these n until policy `step` would be proved; 0 if these suffice, None if it never would be."""
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Whether a policy missed its target on test rows, which have noise of their own."""
+
+    at_all: bool
+    beyond_noise: bool
+    """By more than the one-sided 90% noise of these rows: of policies that sit exactly on target, one in ten does."""
+
+
+def miss(test: Replays, step: int, target: Target, groups: NDArray[np.int64]) -> Miss:
+    """Policy `step` on test rows, by the normal approximation over groups; `groups` of each row, shape (n,)."""
+    excess = target.excess(test.quality[step], test.cheap[step], test.top)
+    mean = float(excess.mean())
+    member = np.unique(groups, return_inverse=True)[1]
+    sums = np.bincount(member, weights=excess - mean)
+    if len(sums) < 2:
+        return Miss(mean > _ROUNDING, beyond_noise=False)
+    error = float(np.sqrt(len(sums) / (len(sums) - 1) * (sums @ sums))) / len(excess)
+    return Miss(mean > _ROUNDING, mean > Z90 * error + _ROUNDING)
+
+
+def labels_still_needed(calibrate: Replays, step: int, target: Target, units: Units) -> int | None:
+    """Labels beyond these until policy `step` would likely be proved; 0 if these suffice, None if it never would be.
+
+    For `joint` and `conditional` rows count one by one, also where they are grouped.
+    """
     quality, cheap = calibrate.quality[step], calibrate.cheap[step]
     failed = cheap & (quality < target.handled_at)
-    needed: Mapping[str, int | None] = {
-        "quality_ratio": for_quality_ratio(quality, calibrate.top, eps=target.eps, delta=target.delta),
-        "joint": for_joint(float(failed.mean()), alpha=target.alpha, delta=target.delta),
-        "conditional": for_conditional(
-            float(failed.sum() / max(cheap.sum(), 1)),
-            float(cheap.mean()),
-            alpha=target.alpha,
-            delta=target.delta,
-        ),
-    }
-    total = needed.get(target.guarantee)
-    return None if total is None else max(0, total - n)
+    if target.walked == "quality_ratio":
+        routed, top = units.sums(quality), units.sums(calibrate.top)
+        found = for_quality_ratio(routed, top, eps=target.eps, delta=target.delta, span=float(units.largest))
+        total = None if found is None else round(found * units.n / units.count)
+    elif target.walked == "joint":
+        total = for_joint(float(failed.mean()), alpha=target.alpha, delta=target.delta)
+    else:
+        share = float(failed.sum() / max(cheap.sum(), 1))
+        total = for_conditional(share, float(cheap.mean()), alpha=target.alpha, delta=target.delta)
+    return None if total is None else max(0, total - units.n)

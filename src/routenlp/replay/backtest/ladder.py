@@ -39,6 +39,16 @@ Weigh = Callable[[float], Utility]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Every estimate for some rows."""
+
+    quality: FloatArray
+    """q_k(x, S), shape (states, n, K)."""
+    relative_cost: FloatArray
+    """c_k(x) / c_top, shape (n, K)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ContinuationLadder:
     """A `Ladder` of continuation rules over one set of estimates. Not for several threads at once."""
 
@@ -46,7 +56,7 @@ class ContinuationLadder:
     fitted: FittedContinuation
     utilities: tuple[Utility, ...]
     reach: Reach
-    _kept: list[tuple[Rows, FloatArray]] = field(default_factory=list, repr=False)
+    _kept: list[tuple[Rows, Seen]] = field(default_factory=list, repr=False)
 
     @property
     def size(self) -> int:
@@ -57,26 +67,37 @@ class ContinuationLadder:
         """Policy number `step`; 0 is always-top. Raises IndexError where there is none of that number."""
         if not 0 <= step < self.size:
             raise IndexError(f"{self.name} has policies 0 to {self.size - 1}, not {step}")
-        return replay(self.predicted(rows), self.fitted.relative_cost[rows.task], self.utilities[step], self.reach)
+        seen = self.see(rows)
+        return replay(seen.quality, seen.relative_cost, self.utilities[step], self.reach)
 
     def rule(self, step: int, rows: Rows) -> ContinuationRule:
-        """The same policy as a stop rule for the machine. `rows` names tiers and tasks."""
+        """The same policy as a stop rule for the machine. `rows` names tiers and tasks.
+
+        Its routes must carry the cost estimates that `run` uses; where they do not, it takes the tiers' mean costs.
+        """
         fitted = self.fitted
+        mean_cost = fitted.cost.mean * fitted.top_cost_usd
         return ContinuationRule(
-            rows.tiers, rows.task_names, fitted.quality, fitted.relative_cost, self.utilities[step], self.reach
+            rows.tiers,
+            rows.task_names,
+            fitted.quality,
+            mean_cost,
+            fitted.top_cost_usd,
+            self.utilities[step],
+            self.reach,
         )
 
-    def predicted(self, rows: Rows) -> FloatArray:
-        """q_k(x, S), shape (states, n, K). Remembered: policies are run one after the other on the same rows."""
+    def see(self, rows: Rows) -> Seen:
+        """All estimates. Remembered, as policies are run one after the other on the same rows."""
         for kept, seen in self._kept:
             if kept is rows:
                 return seen
-        seen = self._predict(rows)
+        seen = self._estimate(rows)
         self._kept.append((rows, seen))
         del self._kept[:-_KEPT]
         return seen
 
-    def _predict(self, rows: Rows) -> FloatArray:
+    def _estimate(self, rows: Rows) -> Seen:
         expected = self.fitted.router.estimate(rows.features, rows.task)
         evidence = Evidence(rows.task, expected, rows.confidence, rows.answer_length)
         columns = self.fitted.quality.columns(evidence)
@@ -85,7 +106,7 @@ class ContinuationLadder:
         for state in range(2**tiers):
             if reachable(state, self.reach):
                 out[state] = self.fitted.quality.predict(evidence, state, columns)
-        return out
+        return Seen(out, self.fitted.cost.estimate(rows.features, rows.task))
 
 
 def fit_continuation(train: Rows, seed: int, reach: Reach = Reach.DEARER) -> ContinuationLadder:
@@ -129,12 +150,12 @@ def _area(mine: _Climbed, other: _Climbed) -> float:
 def _looking_ahead(fitted: FittedContinuation, train: Rows, seed: int) -> Weigh:
     some = np.sort(np.random.default_rng(seed).permutation(train.n)[:LOOKAHEAD_ROWS])
     held_out = np.ascontiguousarray(fitted.held_out[:, some])
-    quality, relative_cost = train.quality[some], fitted.relative_cost[train.task[some]]
+    quality, relative_cost = train.quality[some], fitted.held_out_cost[some]
     return lambda price: fit_options(held_out, quality, relative_cost, price, MARGIN_FALL / price)
 
 
 def _climb(fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh) -> _Climbed:
-    relative_cost, always_top = fitted.relative_cost[train.task], float(train.cost_usd[:, -1].mean())
+    relative_cost, always_top = fitted.held_out_cost, fitted.top_cost_usd
 
     def tried(price: float) -> tuple[float, Utility, float, float]:
         utility = weigh(price)

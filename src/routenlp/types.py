@@ -76,6 +76,8 @@ class Estimate:
     tier: str
     quality: float
     """Expected quality of the tier's answer, in [0, 1]."""
+    cost_usd: float | None = None
+    """Expected cost of the query at this tier; None where the router does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,8 +156,10 @@ class ContinuationRule:
     tiers: tuple[str, ...]
     tasks: tuple[str, ...]
     quality: AnswerQuality
-    relative_cost: FloatArray
-    """Mean cost of each tier on each task over the top tier's mean cost over all, shape (tasks, K)."""
+    mean_cost_usd: FloatArray
+    """Of each tier, shape (K,): what a query is expected to cost where its route does not say."""
+    top_cost_usd: float
+    """c_top: what costs are weighed in. Positive."""
     utility: Utility
     reach: Reach = Reach.DEARER
 
@@ -175,7 +177,7 @@ class ContinuationRule:
         state = sum(1 << self.tiers.index(step.answer.tier) for step in steps)
         evidence = self._evidence(route.task, expected, steps)
         predicted = self.quality.predict(evidence, state)
-        decisions = decide(predicted, state, self.relative_cost[evidence.task], self.utility, self.reach)
+        decisions = decide(predicted, state, self._relative_cost(route), self.utility, self.reach)
         call, answer = int(decisions.call[0]), int(decisions.answer[0])
         if call != STOPS:
             return Call(self.tiers[call], self._why_call(predicted[0], call, answer))
@@ -188,11 +190,12 @@ class ContinuationRule:
         meta = {
             "tiers": list(self.tiers),
             "tasks": list(self.tasks),
+            "top_cost_usd": self.top_cost_usd,
             "price": self.utility.price,
             "margin": self.utility.margin,
             "reach": self.reach.value,
         }
-        arrays = {**quality.arrays, "relative_cost": self.relative_cost}
+        arrays = {**quality.arrays, "mean_cost_usd": self.mean_cost_usd}
         if self.utility.options is not None:
             arrays["options"] = self.utility.options
         return Parts(self.KIND, arrays, meta)
@@ -206,7 +209,8 @@ class ContinuationRule:
             tuple(meta["tiers"]),
             tuple(meta["tasks"]),
             AnswerQuality.from_parts(parts),
-            np.asarray(parts.arrays["relative_cost"], dtype=np.float64),
+            np.asarray(parts.arrays["mean_cost_usd"], dtype=np.float64),
+            float(meta["top_cost_usd"]),
             Utility(
                 float(meta["price"]),
                 float(meta["margin"]),
@@ -219,6 +223,14 @@ class ContinuationRule:
         by_tier = {estimate.tier: estimate.quality for estimate in route.estimates}
         expected = np.array([[by_tier.get(tier, np.nan) for tier in self.tiers]])
         return expected if route.task in self.tasks and np.isfinite(expected).all() else None
+
+    def _relative_cost(self, route: Route) -> FloatArray:
+        given = {estimate.tier: estimate.cost_usd for estimate in route.estimates}
+        usd = [
+            mean if given[tier] is None else given[tier]
+            for tier, mean in zip(self.tiers, self.mean_cost_usd.tolist(), strict=True)
+        ]
+        return np.array([usd], dtype=np.float64) / self.top_cost_usd
 
     def _evidence(self, task: str, expected: FloatArray, steps: tuple[Step, ...]) -> Evidence:
         confidence = np.full((1, len(self.tiers)), np.nan)

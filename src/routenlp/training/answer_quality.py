@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from routenlp.cascade.estimates import SIGNALS, AnswerQuality, AnswerSignals, Columns, Evidence, logit, members, sigmoid
 from routenlp.errors import TrainingError
 from routenlp.training.logistic import soft_logistic
-from routenlp.training.route_quality import fold_of_groups
+from routenlp.training.ridge_fit import fold_of_groups
 from routenlp.training.signals import fit_signals, held_out_signals
 from routenlp.types import FloatArray
 

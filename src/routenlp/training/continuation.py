@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from routenlp.cascade.estimates import AnswerQuality, Evidence
 from routenlp.errors import TrainingError
-from routenlp.router.ridge_quality import RidgeQuality
+from routenlp.router.ridge import RidgeEstimates
 from routenlp.training.answer_quality import fit_answers
-from routenlp.training.route_quality import fit_routes
+from routenlp.training.ridge_fit import FittedRidge, fit_ridge
 from routenlp.types import FloatArray, Vectors
 
-COST_ROWS = 20.0
-"""A task's own mean cost counts n / (n + this) beside the tier's."""
+LEAST_COST = 0.2
+"""Of a tier's mean cost: no query is expected to cost less than this part of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,31 +38,34 @@ class TrainingRows:
 class FittedContinuation:
     """The estimates behind the rule, and the same of the training rows by models that had not seen them."""
 
-    router: RidgeQuality
+    router: RidgeEstimates
+    """Expected quality."""
+    cost: RidgeEstimates
+    """Expected cost, in units of `top_cost_usd`."""
+    top_cost_usd: float
+    """Mean cost of the top tier over all training rows."""
     quality: AnswerQuality
-    relative_cost: FloatArray
-    """Mean cost of each tier on each task over the top tier's mean cost over all, shape (tasks, K)."""
     held_out: FloatArray
     """q_k(x, S) of the training rows, shape (states, n, K)."""
+    held_out_cost: FloatArray
+    """c_k(x) / c_top of the training rows, shape (n, K)."""
 
 
 def fit_continuation_rule(rows: TrainingRows, *, seed: int) -> FittedContinuation:
     """Deterministic in rows and seed. Raises `TrainingError` where rows are too few or the top tier is free."""
-    routes = fit_routes(rows.features, rows.task, rows.quality, rows.groups, tasks=rows.tasks, seed=seed)
+    top_cost_usd = float(rows.cost_usd[:, -1].mean()) if len(rows.task) else 0.0
+    if len(rows.task) and not top_cost_usd > 0.0:
+        raise TrainingError("top tier", "costs nothing on the training rows", "Give it a price: nothing can be saved")
+    tiers = rows.quality.shape[1]
+    routes = _ridge(rows, rows.quality, np.zeros(tiers), np.ones(tiers), seed)
+    cost = rows.cost_usd / max(top_cost_usd, 1e-300)
+    costs = _ridge(rows, cost, LEAST_COST * cost.mean(axis=0), np.full(tiers, np.inf), seed)
     evidence = Evidence(rows.task, routes.held_out, rows.confidence, rows.length)
     answers = fit_answers(evidence, rows.quality, rows.groups, tasks=rows.tasks, seed=seed)
-    return FittedContinuation(routes.model, answers.quality, relative_costs(rows), answers.held_out)
+    return FittedContinuation(
+        routes.model, costs.model, top_cost_usd, answers.quality, answers.held_out, costs.held_out
+    )
 
 
-def relative_costs(rows: TrainingRows) -> FloatArray:
-    """Mean cost by task and tier in units of the top tier's, shrunk to the tier's mean where a task has few rows."""
-    mean = rows.cost_usd.mean(axis=0)
-    if not mean[-1] > 0.0:
-        raise TrainingError(
-            "top tier", "costs nothing on the training rows", "Give it a price: there is nothing to save"
-        )
-    out = np.empty((rows.tasks, rows.cost_usd.shape[1]))
-    for t in range(rows.tasks):
-        mine = rows.cost_usd[rows.task == t]
-        out[t] = (mine.sum(axis=0) + COST_ROWS * mean) / (len(mine) + COST_ROWS)
-    return np.asarray(out / mean[-1])
+def _ridge(rows: TrainingRows, targets: FloatArray, low: FloatArray, high: FloatArray, seed: int) -> FittedRidge:
+    return fit_ridge(rows.features, rows.task, targets, rows.groups, tasks=rows.tasks, seed=seed, low=low, high=high)

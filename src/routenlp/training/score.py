@@ -17,7 +17,7 @@ from routenlp.scoring.coverage import risk_coverage_area
 from routenlp.scoring.features import UNCERTAINTIES
 from routenlp.scoring.learned import LEARNED, LearnedScore, ScoreInputs, ScorePerTask, raw_columns
 from routenlp.training.logistic import soft_logistic
-from routenlp.training.route_quality import fold_of_groups
+from routenlp.training.ridge_fit import fold_of_groups
 from routenlp.types import FloatArray
 
 FOLDS = 5

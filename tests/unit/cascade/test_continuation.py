@@ -43,7 +43,7 @@ def estimates(seed: int) -> AnswerQuality:
 
 
 def rule(seed: int = 0, utility: Utility = ALWAYS_TOP, reach: Reach = Reach.DEARER) -> ContinuationRule:
-    return ContinuationRule(TIERS, ("intent",), estimates(seed), COST, utility, reach)
+    return ContinuationRule(TIERS, ("intent",), estimates(seed), COST[0], 1.0, utility, reach)
 
 
 class Estimator:
@@ -175,3 +175,12 @@ def test_it_says_why():
     verdict = rule(0, Utility(0.1, 0.0)).next(Estimator([0.3, 0.6, 0.8]).route(Query("q", "intent", "")), ())
     assert isinstance(verdict, Call | Stop)
     assert "expected to reach quality" in verdict.reason
+
+
+def test_a_routes_own_cost_estimates_go_before_the_mean_costs():
+    expected = (0.55, 0.55, 0.8)
+    plain = Route("intent", "top", tuple(map(Estimate, TIERS, expected)), "")
+    dear = Route("intent", "top", tuple(map(Estimate, TIERS, expected, (0.05, 0.3, 40.0))), "")
+    weighed = rule(0, Utility(0.1, 2.0))
+    assert weighed.next(plain, ()).tier == "top"
+    assert weighed.next(dear, ()).tier != "top"

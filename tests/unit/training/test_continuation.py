@@ -16,7 +16,7 @@ from routenlp.training.answer_quality import fit_answers
 from routenlp.training.continuation import fit_continuation_rule
 from routenlp.training.logistic import soft_logistic
 from routenlp.training.lookahead import fit_options
-from routenlp.training.route_quality import fit_routes, fold_of_groups
+from routenlp.training.ridge_fit import fit_ridge, fold_of_groups
 
 
 def predicted(fitted, rows, state):
@@ -62,7 +62,16 @@ def test_held_out_predictions_err_as_on_unseen_rows(fitted):
 def test_pure_noise_is_seen_through_by_held_out_estimates():
     rng = np.random.default_rng(0)
     features, quality = rng.normal(size=(200, 60)).astype(np.float32), rng.integers(0, 2, (200, 1)).astype(float)
-    routes = fit_routes(features, np.zeros(200, dtype=np.int64), quality, np.arange(200), tasks=1, seed=0)
+    routes = fit_ridge(
+        features,
+        np.zeros(200, dtype=np.int64),
+        quality,
+        np.arange(200),
+        tasks=1,
+        seed=0,
+        low=np.zeros(1),
+        high=np.ones(1),
+    )
     assert abs(np.corrcoef(routes.held_out[:, 0], quality[:, 0])[0, 1]) < 0.2
 
 
@@ -105,7 +114,7 @@ def test_newton_finds_the_minimum_that_its_gradient_names():
 def value_of_information(train):
     """Mean option of the cheapest tier's answer before anything was called."""
     fitted = fit_continuation_rule(training_rows(train), seed=0)
-    relative_cost = fitted.relative_cost[train.task]
+    relative_cost = fitted.held_out_cost
     utility = fit_options(fitted.held_out, train.quality, relative_cost, 0.3, 0.0)
     worth, nothing = fitted.held_out[0], np.full(train.n, -np.inf)
     with_option = call_value(worth, nothing, 0, 0, relative_cost, utility)

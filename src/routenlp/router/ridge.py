@@ -1,4 +1,4 @@
-"""The router's quality estimates over all tasks at once: ridge on the task and the query's features, in numpy."""
+"""What the router expects of each tier, over all tasks at once: ridge on task and features, in numpy."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ def with_tasks(features: Vectors, task: NDArray[np.int64], tasks: int) -> FloatA
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgeQuality:
-    """q_k(x) = mean_k + (columns - centre) . weights_k, kept within [0, 1]."""
+class RidgeEstimates:
+    """Of each tier, mean_k + (columns - centre) . weights_k, kept within [low_k, high_k]."""
 
     weights: FloatArray
     """Shape (tasks + d, K)."""
     centre: FloatArray
     """Shape (tasks + d,)."""
     mean: FloatArray
-    """Mean quality by tier, shape (K,)."""
+    """By tier, shape (K,)."""
+    low: FloatArray
+    high: FloatArray
     tasks: int
 
     def estimate(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
-        """Expected quality of each tier, shape (n, K)."""
+        """Shape (n, K)."""
         columns = with_tasks(features, task, self.tasks)
-        return np.clip(self.mean + (columns - self.centre) @ self.weights, 0.0, 1.0)
+        return np.clip(self.mean + (columns - self.centre) @ self.weights, self.low, self.high)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from routenlp.bench.backtest.plot import draw
 from routenlp.bench.backtest.tables import all_tables
-from routenlp.bench.backtest.words import headline
 from routenlp.bench.progress import progress_on
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.errors import SettingsError
 from routenlp.replay.backtest.certify import Rule
 from routenlp.replay.backtest.run import backtest
+from routenlp.replay.backtest.words import headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Options:
     prices: Path | None
     task_column: str | None
     split_column: str | None
+    calibrate_most: int | None
 
 
 def run(outcomes: Path, options: Options, json_target: str | None, plots: Path | None) -> None:
@@ -52,6 +53,7 @@ def run(outcomes: Path, options: Options, json_target: str | None, plots: Path |
             prices=options.prices,
             task_column=options.task_column,
             split_column=options.split_column,
+            calibrate_most=options.calibrate_most,
             progress=advance,
         )
     console = open_console(stderr=json_target == "-")

@@ -67,10 +67,12 @@ def for_quality_ratio(
     if asymptotic:
         wanted = NormalDist().inv_cdf(1.0 - delta) ** 2 * float(z.var() / z.mean() ** 2)
         return max(MIN_UNITS, math.ceil(wanted)) if wanted <= MOST else None
-    floor = math.ceil(least_for_quality_ratio(float(q_top.mean()), eps=eps, delta=delta, span=span))
+    floor = least_for_quality_ratio(float(q_top.mean()), eps=eps, delta=delta, span=span)
+    if math.isinf(floor):
+        return None
     goal = math.log(1.0 / delta)
     n = _first(lambda n: _growth(z / span, n, goal) >= goal, MOST)
-    return None if n is None else max(n, floor)
+    return None if n is None else max(n, math.ceil(floor))
 
 
 def least_for_quality_ratio(q_top: float, *, eps: float, delta: float, span: float = 1.0) -> float:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from routenlp.bench.six_tasks.table import Table, interval
-from routenlp.replay.backtest.result import Backtest, PaperResult, Point
+from routenlp.conformal.verdict import Verdict
+from routenlp.replay.backtest.result import Backtest, Point, TaskResult
+from routenlp.replay.backtest.words import NOTHING_SAVED, missing, target_in_words
 from routenlp.replay.intervals import Interval
+
+NONE = "–"
 
 
 def all_tables(found: Backtest) -> list[Table]:
@@ -18,27 +22,44 @@ def all_tables(found: Backtest) -> list[Table]:
 
 
 def systems(found: Backtest) -> Table:
-    """Every system at the same target, tuned on the same rows."""
-    rows = []
-    for s in found.systems:
-        missing = "–" if s.share_of_repeats_missing_target is None else f"{s.share_of_repeats_missing_target:.0%}"
-        rows.append((s.name, _mean(s.cost_ratio), _mean(s.quality_ratio), _mean(s.aiq), missing, s.note))
-    splits = "1 split" if found.repeats == 1 else f"{found.repeats} splits, between their 2.5% and 97.5% points"
-    heads = ("system", "cost ratio", "quality ratio", "AIQ", "splits missing the target", "note")
-    target = f"tuned on calibration queries to {1 - found.target.eps:.0%} of always-{found.recording.tiers[-1]}"
-    return Table(f"Systems on test queries, {target} ({splits})", heads, tuple(rows))
+    """Every system at the same target, tuned on the same rows; ours first."""
+    rows = tuple(
+        (
+            s.name,
+            _mean(s.cost_ratio),
+            _mean(s.quality_ratio),
+            _mean(s.cost_at_target),
+            _mean(s.aiq),
+            _missed(s.share_of_repeats_missing_target, s.share_missing_beyond_noise),
+            s.note,
+        )
+        for s in found.systems
+    )
+    splits = "1 split" if found.repeats == 1 else f"mean of {found.repeats} splits, [2.5% and 97.5% points]"
+    heads = (
+        "system",
+        "cost ratio",
+        "quality ratio",
+        "cost at equal quality",
+        "AIQ",
+        "splits missing the target (beyond noise)",
+        "note",
+    )
+    return Table(f"Systems on test queries, tuned {target_in_words(found.target)} ({splits})", heads, rows)
 
 
 def guarantees(found: Backtest) -> Table:
     """The four rules side by side, first split: what each proved and what test queries say."""
-    rows = [("paper", _promise(found.paper), "–", *_rates(found.paper.test))]
+    rows = []
     for name, rule in found.guarantees.items():
-        for kind, verdict, point in (
-            ("", rule.verdict, rule.test),
-            (" (normal)", rule.asymptotic, rule.asymptotic_test),
-        ):
-            bound = "–" if verdict.bound is None else f"{verdict.bound:.3f}"
-            rows.append((f"{name}{kind}", str(verdict.status).upper(), bound, *_rates(point)))
+        rows.append((name, status(rule.verdict, rule.test), _bound(rule.verdict), *_rates(rule.test)))
+        normal = rule.asymptotic
+        rows.append(
+            (f"{name} (normal)", status(normal, rule.asymptotic_test), _bound(normal), *_rates(rule.asymptotic_test))
+        )
+    paper = found.paper
+    promised = "needs a confidence" if paper.test is None else paper.status.upper()
+    rows.append(("paper", promised, NONE, *_rates(paper.test)))
     heads = (
         "rule",
         "status",
@@ -52,14 +73,13 @@ def guarantees(found: Backtest) -> Table:
 
 
 def tasks(found: Backtest) -> Table:
-    """Each task's own certificate."""
-    rows = []
-    for name, task in found.tasks.items():
-        needed = "never" if task.labels_still_needed is None else f"{task.labels_still_needed:,}"
-        v = task.verdict
-        rows.append((name, str(v.status).upper(), f"{v.n:,}", *_rates(task.test)[:2], needed))
-    heads = ("task", "status", "n", "cost ratio", "quality ratio", "labels still needed")
-    return Table("Every task on its own, first split", heads, tuple(rows))
+    """Each task's own certificate, on its own calibration rows."""
+    rows = tuple(
+        (name, status(t.verdict, t.test), f"{t.rows:,}", *_rates(t.test)[:2], _needed(t))
+        for name, t in found.tasks.items()
+    )
+    heads = ("task", "status", "n", "cost ratio", "quality ratio", "more labels to prove its tuned point")
+    return Table("Every task on its own, first split", heads, rows)
 
 
 def dropped(found: Backtest) -> Table:
@@ -68,15 +88,31 @@ def dropped(found: Backtest) -> Table:
     return Table("Dropped", ("what", "count", "why"), rows)
 
 
-def _promise(paper: PaperResult) -> str:
-    if paper.test is None:
-        return "needs a confidence"
-    return "promise given" if paper.promise_given else "promise NOT given"
+def status(verdict: Verdict, point: Point) -> str:
+    """The status; where what it proves costs as much as the top tier, that too."""
+    cost = point.cost_ratio.estimate
+    if verdict.selected and cost is not None and cost >= NOTHING_SAVED:
+        return f"{verdict.status.upper()}, nothing cheaper"
+    return verdict.status.upper()
+
+
+def _needed(task: TaskResult) -> str:
+    if task.labels_still_needed is None:
+        return "nothing cheaper holds the target"
+    return f"{task.labels_still_needed:,}" if task.labels_still_needed else NONE
+
+
+def _bound(verdict: Verdict) -> str:
+    return NONE if verdict.bound is None or not verdict.selected else f"{verdict.bound:.3f}"
+
+
+def _missed(share: float | None, beyond: float | None) -> str:
+    return NONE if share is None else f"{missing(share)} ({missing(beyond)})"
 
 
 def _rates(point: Point | None) -> tuple[str, str, str, str]:
     if point is None:
-        return "–", "–", "–", "–"
+        return NONE, NONE, NONE, NONE
     return (
         interval(point.cost_ratio),
         interval(point.quality_ratio),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from routenlp.conformal.paper import PaperThreshold, paper_threshold
+from routenlp.conformal.verdict import Status
 from routenlp.replay.backtest.certify import Target
 from routenlp.replay.backtest.points import measure_run
 from routenlp.replay.backtest.result import PaperResult
@@ -17,15 +20,22 @@ def paper_result(calibrate: Rows, test: Rows, target: Target) -> PaperResult:
     found = [_threshold(calibrate, k, target) for k in range(len(calibrate.tiers) - 1)]
     limits = tuple(t.threshold for t in found)
     if not any(t.n for t in found):
-        return PaperResult(target.alpha, limits, promise_given=False, test=None, p_escalated_given_correct=None)
+        return PaperResult(target.alpha, limits, Status.UNCERTIFIED, test=None, p_escalated_given_correct=None)
     run = _climb(test, limits)
     return PaperResult(
         target.alpha,
         limits,
-        promise_given=all(t.promise_given for t in found),
+        _status(found, grouped=len(np.unique(calibrate.groups)) < calibrate.n),
         test=measure_run(run, test, target),
         p_escalated_given_correct=_needless(run, test, target),
     )
+
+
+def _status(found: Sequence[PaperThreshold], *, grouped: bool) -> Status:
+    """As `conformal.paper_report` has it: the promise needs enough correct answers, exchangeable one by one."""
+    if not all(t.promise_given for t in found):
+        return Status.UNCERTIFIED
+    return Status.EMPIRICAL if grouped else Status.CERTIFIED
 
 
 def _threshold(rows: Rows, k: int, target: Target) -> PaperThreshold:

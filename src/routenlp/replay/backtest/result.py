@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from routenlp.conformal.verdict import Verdict
+from routenlp.conformal.verdict import Status, Verdict
 from routenlp.replay.backtest.certify import Target
+from routenlp.replay.backtest.words import headline, markdown
 from routenlp.replay.intervals import Interval
 from routenlp.replay.outcomes.table import CostKind, Dropped
 
@@ -57,7 +58,9 @@ class PaperResult:
 
     alpha: float
     thresholds: tuple[float | None, ...]
-    promise_given: bool
+    status: Status
+    """CERTIFIED where the promise is given: on average over calibrations, a correct cheap answer is escalated at most
+    that often. UNCERTIFIED where a tier has too few correct answers for one: its answers are then all escalated."""
     test: Point | None
     """None where no tier has a confidence."""
     p_escalated_given_correct: Interval | None
@@ -70,6 +73,10 @@ class TaskResult:
     verdict: Verdict
     test: Point
     labels_still_needed: int | None
+    """Beyond the task's calibration rows, until its uncertified operating point would likely be proved. 0: it is, or
+    these rows are as many as that takes. None: never, for on these rows nothing cheaper holds the target."""
+    rows: int
+    """Calibration rows of the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +86,15 @@ class SystemResult:
     name: str
     quality_ratio: Interval
     cost_ratio: Interval
+    cost_at_target: Interval
+    """At equal quality: the cost ratio at which the hull of its policies *on test rows* reaches 1 - eps. Nothing is
+    known where it does not in some repeat."""
     aiq: Interval
     share_of_repeats_missing_target: float | None
-    """Of the repeats, how many had a test quality ratio under the target; test rows have noise of their own. None where
-    the system could not be fitted."""
+    """Of the repeats, how many missed the target on test rows, which have noise of their own. None where the system
+    could not be fitted."""
+    share_missing_beyond_noise: float | None
+    """Of the repeats, how many missed it by more than one-sided 90% noise of the test rows."""
     note: str = ""
     """Why there is no figure, or what it needs."""
 
@@ -103,8 +115,22 @@ class Backtest:
     curves: Mapping[str, tuple[tuple[float, float], ...]]
     """By system, (cost ratio, quality ratio) of its policies on the test rows of the first split."""
     labels_still_needed: int | None
+    """As for a task, of all calibration rows."""
     repeats: int
     seconds: float
+
+    def system(self, name: str) -> SystemResult:
+        """One of `systems`. Raises KeyError for another name."""
+        found = {system.name: system for system in self.systems}
+        return found[name]
+
+    def summary(self) -> str:
+        """The result in plain words: what would have been paid, what is proved, what it would take to prove more."""
+        return "\n".join(headline(self))
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows: the summary, and the systems."""
+        return markdown(self)
 
     def as_json(self) -> dict[str, Any]:
         """The documented keys; intervals are {"estimate", "low", "high"}."""
@@ -164,7 +190,7 @@ def _paper(paper: PaperResult) -> dict[str, Any]:
     return {
         "alpha": paper.alpha,
         "thresholds": list(paper.thresholds),
-        "promise_given": paper.promise_given,
+        "status": str(paper.status),
         "test": None if paper.test is None else _point(paper.test),
         "p_escalated_given_correct": None
         if paper.p_escalated_given_correct is None

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from routenlp.conformal.walk import check_level
-from routenlp.errors import DataError, SettingsError
+from routenlp.errors import DataError, SettingsError, TrainingError
 from routenlp.replay.backtest.assemble import assemble
 from routenlp.replay.backtest.certify import Rule, Target
 from routenlp.replay.backtest.features import count_table
 from routenlp.replay.backtest.result import Backtest
-from routenlp.replay.backtest.split import Split, run_split
+from routenlp.replay.backtest.split import Recorded, run_split
 from routenlp.replay.outcomes.reading import read_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
 
@@ -48,27 +48,39 @@ def backtest(
     prices: str | Path | Mapping[str, object] | None = None,
     task_column: str | None = None,
     split_column: str | None = None,
+    calibrate_most: int | None = None,
     progress: Tell = _silent,
 ) -> Backtest:
     """See `routenlp.backtest`, which has the same arguments."""
     begin = time.perf_counter()
-    _check(guarantee, eps, alpha, delta, repeats, handled_at)
+    _check(guarantee, eps, alpha, delta, repeats, handled_at, calibrate_most)
     table = read_outcomes(
         outcomes, models=tiers, costs=costs, prices=prices, task_column=task_column, split_column=split_column
     )
     _check_confidence(table, guarantee)
     binary = bool(np.isin(table.quality, (0.0, 1.0)).all())
     target = Target(guarantee, eps, alpha, delta, (1.0 if binary else 0.5) if handled_at is None else handled_at)
-    counts = count_table(table)
-    splits: list[Split] = []
-    for repeat in range(repeats):
-        splits.append(run_split(table, counts, tiers, target, seed, repeat))
+    recorded = Recorded(table, count_table(table), tiers, calibrate_most, seed)
+    first = run_split(recorded, target, 0)
+    progress(1, repeats)
+    measured, failed = [first.measured], []
+    for repeat in range(1, repeats):
+        try:
+            measured.append(run_split(recorded, target, repeat).measured)
+        except (DataError, TrainingError) as exc:
+            failed.append(f"split {repeat + 1}: {exc.problem}")
         progress(repeat + 1, repeats)
-    return assemble(table, splits, target, time.perf_counter() - begin)
+    return assemble(table, first, measured, failed, target, time.perf_counter() - begin)
 
 
 def _check(
-    guarantee: Rule, eps: float, alpha: float, delta: float, repeats: int, handled_at: float | None
+    guarantee: Rule,
+    eps: float,
+    alpha: float,
+    delta: float,
+    repeats: int,
+    handled_at: float | None,
+    calibrate_most: int | None,
 ) -> None:
     if guarantee not in RULES:
         raise SettingsError("guarantee", f"is {guarantee!r}", f"Choose {', '.join(RULES)}")
@@ -76,6 +88,8 @@ def _check(
         check_level(name, value)
     if repeats < 1:
         raise SettingsError("repeats", f"is {repeats}", "Ask for 1 or more")
+    if calibrate_most is not None and calibrate_most < 1:
+        raise SettingsError("calibrate_most", f"is {calibrate_most}", "Allow 1 calibration query or more")
     if handled_at is not None and not 0.0 < handled_at <= 1.0:
         raise SettingsError("handled_at", f"is {handled_at}", "Choose a quality above 0, at most 1")
 

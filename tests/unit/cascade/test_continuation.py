@@ -80,7 +80,7 @@ rows = st.lists(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(rows, st.integers(0, 50), st.floats(0, 3), st.floats(0, 0.3), st.booleans(), st.sampled_from(Reach))
 def test_the_machine_and_the_replay_give_the_same_trace(table, seed, price, margin, ahead, reach):
     utility = Utility(price, margin, options(seed) if ahead else None)

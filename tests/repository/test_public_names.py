@@ -22,6 +22,7 @@ PUBLIC = [
     "Trace",
     "__version__",
     "advance",
+    "backtest",
     "start",
 ]
 

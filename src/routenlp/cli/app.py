@@ -70,6 +70,19 @@ def six_tasks_command(
     )
 
 
+@bench.command("backtests")
+def backtests_command(
+    json_target: JsonTarget = None,
+    quick: Annotated[bool, typer.Option("--quick", help="2 splits a recording in place of 20.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Only this recording; may be repeated.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
+) -> None:
+    """Backtests the six recordings of what real models answered. Exit code 1 where a check misses its target."""
+    from routenlp.cli import backtests
+
+    backtests.bench(os.environ, json_target, quick=quick, only=only or [], markdown=markdown)
+
+
 @app.command("backtest")
 def backtest_command(
     outcomes: Annotated[Path, typer.Argument(help="Recorded outcomes: parquet, csv, csv.gz, jsonl or jsonl.gz.")],
@@ -89,6 +102,7 @@ def backtest_command(
     prices: Annotated[Path | None, typer.Option(help="YAML of prices by model.")] = None,
     task_column: str | None = None,
     split_column: Annotated[str | None, typer.Option(help="Column whose test rows are the test fold.")] = None,
+    calibrate_most: Annotated[int | None, typer.Option(help="Use at most so many calibration queries.")] = None,
     json_target: JsonTarget = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for the quality-cost picture, PNG and SVG.")] = None,
 ) -> None:
@@ -108,6 +122,7 @@ def backtest_command(
         prices,
         task_column,
         split_column,
+        calibrate_most,
     )
     backtest.run(outcomes, options, json_target, plots)
 

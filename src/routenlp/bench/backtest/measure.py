@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import time
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +55,6 @@ class Row:
         """What a certified point costs, in units of the uncertified one."""
         cost, tuned = self.system(name).cost_ratio.estimate, self.system(UNCERTIFIED).cost_ratio.estimate
         return cost / tuned if cost is not None and tuned else None
-
-
-def measure_all(sources: Sequence[Source], folder: Path, *, repeats: int, seed: int) -> list[Row]:
-    """A row for each recording, one after the other."""
-    return [measure(source, folder, repeats=repeats, seed=seed) for source in sources]
 
 
 def measure(source: Source, folder: Path, *, repeats: int, seed: int) -> Row:

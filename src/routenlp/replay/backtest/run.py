@@ -29,10 +29,6 @@ RULES: tuple[Rule, ...] = ("quality_ratio", "joint", "conditional", "paper")
 Tell = Callable[[int, int], None]
 
 
-def _silent(_done: int, _total: int) -> None:
-    """No progress is shown."""
-
-
 def backtest(
     outcomes: str | Path | object,
     *,
@@ -49,7 +45,7 @@ def backtest(
     task_column: str | None = None,
     split_column: str | None = None,
     calibrate_most: int | None = None,
-    progress: Tell = _silent,
+    progress: Tell | None = None,
 ) -> Backtest:
     """See `routenlp.backtest`, which has the same arguments."""
     begin = time.perf_counter()
@@ -61,15 +57,16 @@ def backtest(
     binary = bool(np.isin(table.quality, (0.0, 1.0)).all())
     target = Target(guarantee, eps, alpha, delta, (1.0 if binary else 0.5) if handled_at is None else handled_at)
     recorded = Recorded(table, count_table(table), tiers, calibrate_most, seed)
+    tell = progress or (lambda *_: None)
     first = run_split(recorded, target, 0)
-    progress(1, repeats)
+    tell(1, repeats)
     measured, failed = [first.measured], []
     for repeat in range(1, repeats):
         try:
             measured.append(run_split(recorded, target, repeat).measured)
         except (DataError, TrainingError) as exc:
             failed.append(f"split {repeat + 1}: {exc.problem}")
-        progress(repeat + 1, repeats)
+        tell(repeat + 1, repeats)
     return assemble(table, first, measured, failed, target, time.perf_counter() - begin)
 
 

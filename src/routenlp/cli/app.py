@@ -83,6 +83,29 @@ def backtests_command(
     backtests.bench(os.environ, json_target, quick=quick, only=only or [], markdown=markdown)
 
 
+@bench.command("guarantees")
+def guarantees_command(
+    every: Annotated[bool, typer.Option("--all", help="Every cell, not only those that meet every pair.")] = False,
+    json_target: JsonTarget = None,
+) -> None:
+    """Counts broken promises in simulated worlds whose truth is known, and what keeping them cost."""
+    from routenlp.cli import guarantees
+
+    guarantees.run(json_target, every=every)
+
+
+@bench.command("calibration-size")
+def calibration_size_command(
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also put all tables between this file's markers.")] = None,
+) -> None:
+    """The paper's table of violations by calibration size, with each rate it could mean, for all four rules."""
+    from routenlp.cli import calibration_size
+
+    calibration_size.run(settings, os.environ, json_target, markdown)
+
+
 @app.command("backtest")
 def backtest_command(
     outcomes: Annotated[Path, typer.Argument(help="Recorded outcomes: parquet, csv, csv.gz, jsonl or jsonl.gz.")],

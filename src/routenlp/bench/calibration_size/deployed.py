@@ -61,14 +61,14 @@ def effects(recorded: Recorded, thresholds: FloatArray) -> Effects:
     `thresholds`: shape (policies, tiers), NaN where a tier accepts nothing. Every query begins at the cheapest tier.
     """
     top = len(recorded.tiers) - 1
-    at_top = np.isnan(thresholds[:, :top]).all(axis=1)
+    at_top = never_cheap(thresholds)
     final = np.empty((len(thresholds), recorded.n), dtype=np.int64)
     cost = np.empty(final.shape)
     for i, limits in enumerate(thresholds):
         done = replay(recorded, np.full(recorded.n, top if at_top[i] else 0), limits)
         final[i], cost[i] = done.final, done.cost_usd
     quality = recorded.quality[np.arange(recorded.n), final]
-    cheap = final < top
+    cheap = np.asarray(final < top)
     correct, escalated = np.zeros(final.shape), np.zeros(final.shape)
     for k in range(top):
         called = (final >= k) & recorded.handled[:, k] & ~at_top[:, None]
@@ -84,6 +84,11 @@ def effects(recorded: Recorded, thresholds: FloatArray) -> Effects:
         top_quality=recorded.quality[:, top],
         top_cost=recorded.cost_usd[:, top],
     )
+
+
+def never_cheap(thresholds: FloatArray) -> Bools:
+    """Which policies, shape (policies, tiers), have no threshold for any cheap tier: always-top."""
+    return np.asarray(np.isnan(thresholds[:, :-1]).all(axis=1), dtype=np.bool_)
 
 
 def escalated_if_correct(recorded: Recorded, thresholds: FloatArray) -> FloatArray:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routenlp.bench.calibration_size.deployed import Bools, Effects, Ints, effects, escalated_if_correct
+from routenlp.bench.calibration_size.deployed import (
+    Bools,
+    Effects,
+    Ints,
+    effects,
+    escalated_if_correct,
+    never_cheap,
+)
 from routenlp.bench.calibration_size.published import wilson_at
 from routenlp.bench.calibration_size.rules import ALPHA, CERTIFYING, PAPER, Deployed
 from routenlp.replay.intervals import UNKNOWN, Interval, wilson
@@ -98,7 +105,7 @@ def figures(trial: Trial, rule: str, deployed: Deployed) -> Figures:
         tiers_escalated=tuple(float(t) for t in np.mean(tiers, axis=0)) if rule == PAPER else (),
         quality_ratio=float(quality.sum() / top_quality.sum()),
         cost_ratio=float(cost.sum() / top_cost.sum()),
-        always_top=float(np.isnan(deployed.thresholds[deployed.policy, :-1]).all(axis=1).mean()),
+        always_top=float(never_cheap(deployed.thresholds)[deployed.policy].mean()),
         not_given=float(deployed.not_given.mean()),
     )
 
@@ -142,6 +149,4 @@ def _risk(rule: str, judged_on: Recorded, deployed: Deployed, found: Effects) ->
         serving = np.where(np.isnan(deployed.thresholds[:, :-1]), -1.0, np.nan_to_num(tiers, nan=-1.0))
         worst = serving.max(axis=1)
         return np.where(worst < 0.0, np.nan, worst)[deployed.policy]
-    shares = (column.mean(axis=1) for column in (found.lost, found.cheap, found.quality))
-    top = np.full(len(found.lost), found.top_quality.mean())
-    return CERTIFYING[rule].risk(*shares, top)[deployed.policy]
+    return CERTIFYING[rule].risk(found)[deployed.policy]

@@ -40,7 +40,7 @@ def rows_behind(published: Interval) -> int:
 
 
 def wilson_at(rate: float, rows: float) -> Interval:
-    """Wilson's interval of a mean rate, where rate x rows need not be a whole number: interpolated between the two next.
+    """Wilson's interval of a mean rate, where rate x rows need not be whole: interpolated between the two next.
 
     `rate` in [0, 1]; `rows` are rounded to at least one.
     """

@@ -42,8 +42,8 @@ class Certifying:
 
     target: float
     p_values: PValues
-    risk: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]
-    """Of the shares (lost, cheap, quality, top quality): what the rule keeps at or under its target."""
+    risk: Callable[[Effects], FloatArray]
+    """What the rule keeps at or under its target, of each policy."""
     from_training: bool = False
     """Whether the walk begins where the training rows say that the test is surest to pass."""
 
@@ -64,16 +64,16 @@ def _quality_ratio(found: Effects, g: int, rows: Ints) -> FloatArray:
     return p_values(Bounded(z, -1.0, 1.0), np.arange(rows.shape[1]), DELTA)
 
 
-def _of_queries(lost: FloatArray, _cheap: FloatArray, _quality: FloatArray, _top: FloatArray) -> FloatArray:
-    return lost
+def _of_queries(found: Effects) -> FloatArray:
+    return np.asarray(found.lost.mean(axis=1))
 
 
-def _of_accepted(lost: FloatArray, cheap: FloatArray, _quality: FloatArray, _top: FloatArray) -> FloatArray:
-    return np.divide(lost, cheap, out=np.zeros_like(lost), where=cheap > 0.0)
+def _of_accepted(found: Effects) -> FloatArray:
+    return np.asarray(found.lost.sum(axis=1) / np.maximum(found.cheap.sum(axis=1), 1.0))
 
 
-def _quality_lost(_lost: FloatArray, _cheap: FloatArray, quality: FloatArray, top: FloatArray) -> FloatArray:
-    return 1.0 - quality / top
+def _quality_lost(found: Effects) -> FloatArray:
+    return np.asarray(1.0 - found.quality.mean(axis=1) / found.top_quality.mean())
 
 
 CERTIFYING: Mapping[str, Certifying] = {

@@ -1,0 +1,42 @@
+"""The frame that every bench's --json has, and the checks in it."""
+
+from __future__ import annotations
+
+import platform
+import resource
+from collections.abc import Mapping, Sequence
+
+from routenlp import __version__
+
+
+def frame(
+    bench: str,
+    *,
+    seed: int,
+    seconds: float,
+    rows: Sequence[Mapping[str, object]],
+    checks: Sequence[Mapping[str, object]],
+    **more: object,
+) -> dict[str, object]:
+    """`rows`: the table's, with their intervals. `checks`: from `at_most`. `more`: what this bench has beside them."""
+    return {
+        "bench": bench,
+        "version": __version__,
+        "seed": seed,
+        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
+        "seconds": round(seconds, 1),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0),
+        "rows": list(rows),
+        "checks": list(checks),
+        **more,
+    }
+
+
+def at_most(name: str, value: float, target: float) -> dict[str, object]:
+    """A promise that holds where `value` is at most `target`."""
+    return {"name": name, "value": value, "target": target, "holds": value <= target}
+
+
+def check_line(check: Mapping[str, object]) -> str:
+    """`holds: seconds 212.1, at most 1800`."""
+    return f"{'holds' if check['holds'] else 'MISSED'}: {check['name']} {check['value']:.4g}, at most {check['target']:.4g}"

@@ -39,4 +39,5 @@ def at_most(name: str, value: float, target: float) -> dict[str, object]:
 
 def check_line(check: Mapping[str, object]) -> str:
     """`holds: seconds 212.1, at most 1800`."""
-    return f"{'holds' if check['holds'] else 'MISSED'}: {check['name']} {check['value']:.4g}, at most {check['target']:.4g}"
+    kept = "holds" if check["holds"] else "MISSED"
+    return f"{kept}: {check['name']} {check['value']:.4g}, at most {check['target']:.4g}"

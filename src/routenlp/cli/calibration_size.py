@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from routenlp.bench.calibration_size import report
+from routenlp.bench.calibration_size import report, words
 from routenlp.bench.calibration_size.answers import answer
-from routenlp.bench.calibration_size.run import DRAWS, TASKS, measure
+from routenlp.bench.calibration_size.run import TASKS, measure
 from routenlp.bench.frame import check_line, frame
 from routenlp.bench.progress import progress_on
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
@@ -27,8 +27,8 @@ def run(settings_file: Path | None, environ: Mapping[str, str], json_target: str
     answers = answer(settings, TASKS, environ.get("ROUTENLP_DATA"), progress)
     result = measure(answers, progress, seed=settings.seed)
     seconds = time.perf_counter() - begin
-    tables, paragraph = report.tables(result), report.which_rate_it_was(result)
-    notes, checks = report.notes(result, draws=DRAWS, seconds=seconds), report.checks(result, seconds=seconds)
+    tables, paragraph = report.tables(result), words.which_rate_it_was(result)
+    notes, checks = words.notes(result, seconds=seconds), report.checks(result, seconds=seconds)
     console = open_console(stderr=json_target == "-")
     show_tables(console, tables)
     show_lines(console, [paragraph.replace("**", ""), ""])

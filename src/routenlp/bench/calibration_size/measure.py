@@ -85,7 +85,6 @@ def figures(trial: Trial, rule: str, deployed: Deployed) -> Figures:
     sums = _sums(found, deployed.policy, _fresh(trial))
     risk = _risk(rule, trial.judged_on, deployed, found)
     over = risk > _target(rule) + 1e-12
-    tiers = escalated_if_correct(trial.judged_on, deployed.thresholds)[deployed.policy]
     known = risk[np.isfinite(risk)]
     correct, escalated, cheap, lost, quality, cost, top_quality, top_cost, rows = sums
     draws, n = trial.rows.shape
@@ -102,12 +101,19 @@ def figures(trial: Trial, rule: str, deployed: Deployed) -> Figures:
         over=int(over.sum()),
         risk_low=float(np.quantile(known, 0.05)) if len(known) else None,
         risk_high=float(np.quantile(known, 0.95)) if len(known) else None,
-        tiers_escalated=tuple(float(t) for t in np.mean(tiers, axis=0)) if rule == PAPER else (),
+        tiers_escalated=_tiers(judged_on=trial.judged_on, deployed=deployed) if rule == PAPER else (),
         quality_ratio=float(quality.sum() / top_quality.sum()),
         cost_ratio=float(cost.sum() / top_cost.sum()),
         always_top=float(never_cheap(deployed.thresholds)[deployed.policy].mean()),
         not_given=float(deployed.not_given.mean()),
     )
+
+
+def _tiers(judged_on: Recorded, deployed: Deployed) -> tuple[float, ...]:
+    """Mean P(escalated | correct) of each cheap tier over the calibrations that gave it a threshold, 1 if none did."""
+    shares = escalated_if_correct(judged_on, deployed.thresholds)[deployed.policy]
+    given = np.isfinite(deployed.thresholds[deployed.policy, :-1]) & np.isfinite(shares)
+    return tuple(float(np.mean(s[g])) if g.any() else 1.0 for s, g in zip(shares.T, given.T, strict=True))
 
 
 def _fresh(trial: Trial) -> Bools:

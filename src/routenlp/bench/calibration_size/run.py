@@ -16,7 +16,7 @@ from routenlp.bench.calibration_size.rules import CERTIFYING, PAPER, Deployed, c
 from routenlp.bench.progress import Progress
 from routenlp.replay.recorded import Recorded
 
-DRAWS = 1_000
+DRAWS = 500
 TASKS = ("cs_intent", "legal_clause", "legal_risk", "fin_ner")
 """The structured tasks: an answer is right or wrong, or (entities) nearly so."""
 SHIFTED_SIZE = 500

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import json
+
+from routenlp.bench.frame import at_most, check_line, frame
+
+
+def test_the_frame_has_what_every_bench_writes() -> None:
+    written = frame("b", seed=3, seconds=1.26, rows=[{"n": 1}], checks=[at_most("seconds", 1.26, 2.0)], every=True)
+    assert set(written) >= {"bench", "version", "seed", "machine", "seconds", "peak_rss_mb", "rows", "checks"}
+    assert (written["seconds"], written["every"]) == (1.3, True)
+    json.dumps(written)
+
+
+def test_a_check_says_whether_it_holds() -> None:
+    assert at_most("x", 0.1, 0.1)["holds"]
+    assert check_line(at_most("x", 0.2, 0.1)) == "MISSED: x 0.2, at most 0.1"
+    assert check_line(at_most("x", 0.05, 0.1)) == "holds: x 0.05, at most 0.1"

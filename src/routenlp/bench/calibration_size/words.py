@@ -91,7 +91,7 @@ def notes(result: Result, *, seconds: float) -> list[str]:
 
 def _rows(result: Result) -> str:
     return "; ".join(
-        f"{task}: {result.steps[task]} policies of {train:,} training rows, {pool:,} rows drawn from, {test:,} test rows"
+        f"{task}: {result.steps[task]} policies of {train:,} training rows, {pool:,} to draw from, {test:,} test rows"
         for task, (train, pool, test) in result.rows.items()
     )
 

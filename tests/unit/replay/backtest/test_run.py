@@ -165,7 +165,9 @@ def test_settings_out_of_range_are_named(wrong, subject):
 
 
 def test_a_free_top_tier_is_refused():
-    free = [0.0 if model == "large" else cost for model, cost in zip(RECORDING["model"], RECORDING["cost_usd"])]
+    free = [
+        0.0 if model == "large" else cost for model, cost in zip(RECORDING["model"], RECORDING["cost_usd"], strict=True)
+    ]
     with pytest.raises(SettingsError, match="large costs nothing"):
         routenlp.backtest(changed(RECORDING, cost_usd=free), repeats=1, tiers=MODELS)
 
@@ -202,7 +204,7 @@ def test_fewer_calibration_queries_are_whole_groups():
 
 def test_dominated_models_are_named():
     columns = recording(300)
-    worse = [0.0 if model == "mid" else q for model, q in zip(columns["model"], columns["quality"])]
+    worse = [0.0 if model == "mid" else q for model, q in zip(columns["model"], columns["quality"], strict=True)]
     found = routenlp.backtest(changed(columns, quality=worse), repeats=1)
     assert "mid" not in found.recording.tiers
     assert any(d.what == "model mid" and "is at least as good" in d.why for d in found.recording.dropped)

@@ -102,15 +102,22 @@ def test_models_that_are_no_tiers_are_named_with_the_reason(real):
     assert dropped | kept >= {f"model {name}" for name in real[1]["outcomes"]["models"]}
 
 
+def test_useless_confidence_leads_to_refusal_and_not_to_failure(tmp_path):
+    options = ("--tiers", "small,mid,large", "--guarantee", "conditional")
+    done, found = backtested(tmp_path / "useless.csv", recording(400, useless=True), *options)
+    assert done.code == 0, done.err
+    assert found["status"] == "uncertified"
+    assert found["overall"]["cost_ratio"]["estimate"] == 1.0
+    assert done.out.strip().startswith("You would have saved nothing")
+
+
 @pytest.mark.data
-def test_useless_confidence_leads_to_refusal_and_not_to_failure(outcomes_dir):
+def test_a_rule_that_a_real_recording_cannot_keep_is_refused(outcomes_dir):
     options = ("--cost", "mistralai/Mixtral-8x7B-Instruct-v0.1=0.001", "--cost", "gpt-4-1106-preview=0.0245")
     source = str(outcomes_dir / "routellm_gpt4_mixtral.parquet")
     done = routenlp("backtest", source, *options, "--repeats", "1", "--guarantee", "conditional", "--json", "-")
     assert done.code == 0, done.err
-    found = json.loads(done.out)
-    assert found["status"] == "uncertified"
-    assert found["overall"]["cost_ratio"]["estimate"] == 1.0
+    assert json.loads(done.out)["status"] == "uncertified"
     assert "You would have saved nothing" in done.err
 
 

@@ -15,6 +15,7 @@ from routenlp.bench.six_tasks.table import Table, interval
 from routenlp.conformal.binomial import cdf
 from routenlp.replay.backtest.result import SystemResult
 from routenlp.replay.backtest.split import ASYMPTOTIC, OURS, UNCERTIFIED
+from routenlp.replay.backtest.words import about
 
 DELTA = 0.10
 CHANCE = 0.01
@@ -95,7 +96,7 @@ def certification(rows: Sequence[Row]) -> Table:
             r.status.upper(),
             *(interval(r.system(name).cost_ratio) for name in (UNCERTIFIED, ASYMPTOTIC, OURS)),
             *(_number(r.over_uncertified(name)) for name in (ASYMPTOTIC, OURS)),
-            "never" if r.labels_still_needed is None else f"{r.labels_still_needed:,}",
+            "never" if r.labels_still_needed is None else about(r.labels_still_needed),
         )
         for r in rows
     )

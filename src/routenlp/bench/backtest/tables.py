@@ -5,7 +5,7 @@ from __future__ import annotations
 from routenlp.bench.six_tasks.table import Table, interval
 from routenlp.conformal.verdict import Verdict
 from routenlp.replay.backtest.result import Backtest, Point, TaskResult
-from routenlp.replay.backtest.words import NOTHING_SAVED, missing, target_in_words
+from routenlp.replay.backtest.words import NOTHING_SAVED, about, missing, target_in_words
 from routenlp.replay.intervals import Interval
 
 NONE = "–"
@@ -99,7 +99,7 @@ def status(verdict: Verdict, point: Point) -> str:
 def _needed(task: TaskResult) -> str:
     if task.labels_still_needed is None:
         return "nothing cheaper holds the target"
-    return f"{task.labels_still_needed:,}" if task.labels_still_needed else NONE
+    return about(task.labels_still_needed) if task.labels_still_needed else NONE
 
 
 def _bound(verdict: Verdict) -> str:

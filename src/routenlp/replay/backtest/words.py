@@ -131,4 +131,9 @@ def _labels(found: Backtest) -> str:
         return "No number of labels would prove anything cheaper: on the calibration queries nothing holds the target."
     if found.labels_still_needed == 0:
         return "To prove the tuned point, about as many graded queries as these suffice."
-    return f"To prove the tuned point, about {found.labels_still_needed:,} more graded queries are needed."
+    return f"To prove the tuned point, about {about(found.labels_still_needed)} more graded queries are needed."
+
+
+def about(n: int) -> str:
+    """With two digits, for a number that is no surer than that: `260,000` for 261,158."""
+    return f"{round(n, 2 - len(str(n))):,}"

@@ -7,6 +7,7 @@ from tests.unit.bench.backtest.made_backtest import result
 
 from routenlp.conformal.verdict import Status
 from routenlp.replay.backtest.certify import Target
+from routenlp.replay.backtest.words import about
 
 
 def test_a_certificate_is_told_in_one_sentence():
@@ -74,3 +75,8 @@ def test_a_notebook_shows_words_and_systems():
     shown = result()._repr_markdown_()
     assert shown.startswith("You would have paid")
     assert "| random_mix | 30.0% [29.0%, 31.0%] | 97.0% [96.0%, 98.0%] | 10% |" in shown
+
+
+@pytest.mark.parametrize(("n", "said"), [(7, "7"), (45, "45"), (1_234, "1,200"), (261_158, "260,000")])
+def test_numbers_of_labels_claim_two_digits(n, said):
+    assert about(n) == said

@@ -13,6 +13,7 @@ from routenlp.replay.backtest.result import Backtest
 from routenlp.replay.backtest.split import refuse_trained, some_groups
 from routenlp.replay.outcomes.reading import read_outcomes
 
+pytestmark = pytest.mark.slow
 RECORDING = recording(400)
 TOLD: list[tuple[int, int]] = []
 

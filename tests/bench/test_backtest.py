@@ -9,8 +9,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.bench.conftest import Finished, routenlp
+from tests.bench.conftest import REPOSITORY, Finished, routenlp
 from tests.unit.replay.backtest.made_recording import changed, only, recording
+
+from routenlp.bench.six_tasks.markdown import between_markers
+from routenlp.bench.six_tasks.table import Table
 
 pytestmark = pytest.mark.slow
 
@@ -177,3 +180,26 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     done = routenlp("backtest", str(tmp_path / "none.csv"))
     assert done.code == 2
     assert "none.csv" in done.err
+
+
+def test_the_page_shows_the_tables_of_the_run_beside_it():
+    found = json.loads((REPOSITORY / "docs" / "backtests.json").read_text())
+    page = between_markers((REPOSITORY / "docs" / "backtests.md").read_text(), "backtests")
+    for table in found["tables"]:
+        made = Table(table["title"], tuple(table["heads"]), tuple(map(tuple, table["rows"])))
+        assert made.markdown() in page, table["title"]
+    assert len(found["rows"]) == 6
+    for check in found["checks"]:
+        assert f"{'holds' if check['holds'] else 'MISSED'}: {check['name']}" in page
+
+
+@pytest.mark.data
+def test_the_bench_over_recordings_ends_with_its_checks(outcomes_dir, tmp_path):
+    target = tmp_path / "bench.json"
+    options = ("--quick", "--only", "routerarena_2", "--json", str(target))
+    done = routenlp("bench", "backtests", *options, ROUTENLP_DATA=str(outcomes_dir.parent))
+    assert done.code == 1, done.err  # one recording cannot win on four
+    found = json.loads(target.read_text())
+    assert {"bench", "version", "seed", "machine", "seconds", "peak_rss_mb", "rows", "checks"} <= set(found)
+    assert found["quick"] is True
+    assert [row["recording"] for row in found["rows"]] == ["routerarena_2"]

@@ -154,7 +154,7 @@ def _system(name: str, figures: Sequence[Figure], splits: int) -> SystemResult:
         name=name,
         quality_ratio=spread(lambda f: f.quality_ratio),
         cost_ratio=spread(lambda f: f.cost_ratio),
-        cost_at_target=spread(lambda f: f.cost_at_target) if reached == len(figures) else UNKNOWN,
+        cost_at_target=spread(lambda f: f.cost_at_target) if reached == splits else UNKNOWN,
         aiq=spread(lambda f: f.aiq),
         share_of_repeats_missing_target=float(np.mean([f.missed.at_all for f in figures])),
         share_missing_beyond_noise=float(np.mean([f.missed.beyond_noise for f in figures])),

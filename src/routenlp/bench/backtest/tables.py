@@ -45,7 +45,8 @@ def systems(found: Backtest) -> Table:
         "splits missing the target (beyond noise)",
         "note",
     )
-    return Table(f"Systems on test queries, tuned {target_in_words(found.target)} ({splits})", heads, rows)
+    title = f"Systems beside always-{found.recording.tiers[-1]}, tuned {target_in_words(found.target)}, on test queries"
+    return Table(f"{title} ({splits})", heads, rows)
 
 
 def guarantees(found: Backtest) -> Table:

@@ -116,9 +116,8 @@ def _without_a_proof(found: Backtest) -> list[str]:
     rule = found.guarantees[found.target.walked]
     lines = []
     if rule.asymptotic.status == Status.ASYMPTOTIC and found.target.guarantee != "paper":
-        lines.append(
-            f"By a normal approximation in place of the exact proof: {share(rule.asymptotic_test.cost_ratio)}."
-        )
+        cost = share(rule.asymptotic_test.cost_ratio)
+        lines.append(f"By a normal approximation in place of the exact proof: {cost} of the cost.")
     tuned = found.system("routenlp uncertified")
     line = f"Tuned on the calibration queries without any proof: {share(tuned.cost_ratio)} of the cost"
     if found.repeats > 1:

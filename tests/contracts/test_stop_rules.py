@@ -57,4 +57,4 @@ def test_it_is_pure(rule):
 @every_rule
 def test_it_comes_back_from_its_parts(rule):
     parts = rule.parts()
-    assert STOP_RULES[parts.kind](parts.meta) == rule
+    assert STOP_RULES[parts.kind](parts) == rule

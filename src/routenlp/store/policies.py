@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.stop_rules import FirstAnswer, ThresholdCascade
 from routenlp.conformal.certificate import from_json
@@ -16,15 +17,26 @@ from routenlp.errors import ArtefactError
 from routenlp.portfolio.tiers import Portfolio, Tier
 from routenlp.router.estimator import LinearEstimator
 from routenlp.router.pre_router import PreRouter
+from routenlp.scoring.learned import ScorePerTask
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.store import artefacts
 from routenlp.types import Parts, Task
 
-STOP_RULES: Mapping[str, Callable[[Any], StopRule]] = {
+
+def _threshold_cascade(parts: Parts) -> ThresholdCascade:
+    meta: Any = parts.meta
+    return ThresholdCascade(tuple(meta["tiers"]), meta["thresholds"])
+
+
+STOP_RULES: Mapping[str, Callable[[Parts], StopRule]] = {
     "stop_rule/first_answer": lambda _: FirstAnswer(),
-    "stop_rule/threshold_cascade": lambda meta: ThresholdCascade(tuple(meta["tiers"]), meta["thresholds"]),
+    "stop_rule/threshold_cascade": _threshold_cascade,
+    ContinuationRule.KIND: ContinuationRule.from_parts,
 }
-SCORERS: Mapping[str, Callable[[Any], Scorer]] = {"scorer/token_uncertainty": lambda _: TokenUncertainty()}
+SCORERS: Mapping[str, Callable[[Parts], Scorer]] = {
+    "scorer/token_uncertainty": lambda _: TokenUncertainty(),
+    ScorePerTask.KIND: ScorePerTask.from_parts,
+}
 
 
 def save(folder: Path, policy: Policy) -> None:
@@ -44,8 +56,8 @@ def load(folder: Path, encoder: Encoder) -> Policy:
             portfolio=Portfolio(tuple(msgspec.convert(tier, Tier) for tier in frame["portfolio"])),
             tasks={task["name"]: msgspec.convert(task, Task) for task in frame["tasks"]},
             router=_router(parts["router"], encoder, folder),
-            scorer=_known(SCORERS, parts["scorer"], folder)(parts["scorer"].meta),
-            stop_rule=_known(STOP_RULES, parts["stop_rule"], folder)(parts["stop_rule"].meta),
+            scorer=_known(SCORERS, parts["scorer"], folder)(parts["scorer"]),
+            stop_rule=_known(STOP_RULES, parts["stop_rule"], folder)(parts["stop_rule"]),
             models=frame["models"],
             certificates={task: from_json(text) for task, text in frame["certificates"].items()},
         )

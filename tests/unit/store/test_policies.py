@@ -15,7 +15,7 @@ from routenlp.errors import ArtefactError
 from routenlp.router.estimator import LinearEstimator
 from routenlp.router.pre_router import PreRouter
 from routenlp.scoring.token_uncertainty import TokenUncertainty
-from routenlp.store.policies import load, save
+from routenlp.store.policies import SCORERS, STOP_RULES, load, save
 from routenlp.types import Query
 
 
@@ -70,3 +70,10 @@ def test_another_encoder_is_refused(tmp_path):
     save(tmp_path / "p", policy())
     with pytest.raises(ArtefactError, match="'zeros', not 'other'"):
         load(tmp_path / "p", Zeros("other"))
+
+
+@pytest.mark.parametrize("kind", [*STOP_RULES, *SCORERS])
+def test_every_stored_kind_names_its_family(kind):
+    family, _, name = kind.partition("/")
+    assert family in {"stop_rule", "scorer"}
+    assert name

@@ -88,21 +88,6 @@ def cpt(share: FloatArray, recovered: FloatArray, target: float) -> float:
     return float(x[first - 1] + step * (x[first] - x[first - 1]))
 
 
-def risk_coverage_area(score: FloatArray, loss: FloatArray) -> float:
-    """Mean, over coverages 1/n, 2/n, ..., 1, of the mean loss among the rows with the least score.
-
-    `score`: uncertainty, NaN for none (which counts as least sure); `loss`: 1 - quality. Lower is better; a useless
-    score has the mean loss. Rows of equal score come in random order, and the expectation over it is taken.
-    """
-    n = len(score)
-    if n == 0:
-        raise ValueError("no rows to rank")
-    _, tie, size = np.unique(np.where(np.isnan(score), np.inf, score), return_inverse=True, return_counts=True)
-    mean = np.bincount(tie, weights=loss) / size
-    risk = np.cumsum(np.repeat(mean, size)) / np.arange(1, n + 1)
-    return float(risk.mean())
-
-
 def _area(x: FloatArray, y: FloatArray) -> float:
     """Under straight lines between the points."""
     return float((np.diff(x) * (y[1:] + y[:-1])).sum()) / 2.0

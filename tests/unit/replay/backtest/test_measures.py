@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routenlp.replay.backtest.measures import aiq, apgr, cpt, pgr, quality_cost_hull, risk_coverage_area
+from routenlp.replay.backtest.measures import aiq, apgr, cpt, pgr, quality_cost_hull
 
 
 def hull(*points: tuple[float, float]):
@@ -84,26 +84,6 @@ def test_cpt_is_where_the_curve_first_reaches_the_target():
     assert cpt(share, recovered, 0.0) == 0.0
     with pytest.raises(ValueError, match="target"):
         cpt(share, recovered, 50.0)
-
-
-def test_risk_coverage_by_hand():
-    # Sorted by score the losses are 0, 1, 0, 1: risks 0, 1/2, 1/3, 1/2.
-    area = risk_coverage_area(np.array([0.4, 0.1, 0.2, 0.3]), np.array([1.0, 0.0, 1.0, 0.0]))
-    assert area == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
-
-
-def test_rows_of_equal_score_come_in_any_order():
-    # A loss of 0 or 1 comes first, each half of the time: risks 1/2, 1/2.
-    assert risk_coverage_area(np.array([0.1, 0.1]), np.array([0.0, 1.0])) == pytest.approx(0.5)
-
-
-def test_a_row_without_a_score_is_least_sure():
-    assert risk_coverage_area(np.array([np.nan, 0.9]), np.array([1.0, 0.0])) == pytest.approx(0.25)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_a_constant_score_has_the_mean_loss(loss):
-    assert risk_coverage_area(np.zeros(len(loss)), np.array(loss)) == pytest.approx(float(np.mean(loss)))
 
 
 points = st.lists(st.tuples(st.floats(0.01, 10), st.floats(0, 1)), min_size=1, max_size=12)

@@ -26,9 +26,12 @@ check: $(VENV)/.installed-dev ## formatting, lint, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.installed-bench ## the whole six-task bench, with its figures in bench-results/
+bench: $(VENV)/.installed-dev ## every benchmark, with its figures in bench-results/
 	@mkdir -p bench-results
 	$(BIN)/routenlp bench six-tasks --json bench-results/six-tasks.json
+	$(BIN)/routenlp bench guarantees --json bench-results/guarantees.json
+	$(BIN)/routenlp bench calibration-size --json bench-results/calibration-size.json
+	$(BIN)/routenlp bench backtests --json bench-results/backtests.json
 
 clean: ## remove the environment and caches, not the downloaded weights
 	rm -rf $(VENV) bench-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -17,7 +17,7 @@ from routenlp.replay.intervals import Interval
 
 SECONDS_ALLOWED = 360.0
 MEAN_SLACK = 0.003
-"""How far a mean over 1,000 calibrations of 100 rows may lie over its expectation by chance: about four deviations."""
+"""How far a mean over 500 calibrations of 100 rows may lie over its expectation by chance: about three deviations."""
 
 _RATES = (
     "P(escalated given correct)",
@@ -61,9 +61,15 @@ def of_task(result: Result, task: str) -> Table:
 
 def away(result: Result) -> Table:
     """Every rule at one size, on rows that are not like those that it was calibrated on."""
-    rows = tuple((f.calibrated_on, f.fresh, f.rule, *_cells(f)) for f in result.shifted)
+    rows = tuple((f.calibrated_on, f.fresh, f.rule, *_cells(f)) for f in _by_place(result.shifted))
     title = f"Under shift: thresholds from {SHIFTED_SIZE} rows of one task, on other rows (published: 8.1%)"
     return Table(title, ("thresholds from", "tried on", "rule", *_RATES), rows)
+
+
+def _by_place(shifted: Sequence[Figures]) -> list[Figures]:
+    """All rules of one place side by side, places in the order in which they were tried."""
+    places = list(dict.fromkeys((f.calibrated_on, f.fresh) for f in shifted))
+    return sorted(shifted, key=lambda f: places.index((f.calibrated_on, f.fresh)))
 
 
 def _cells(f: Figures) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import pytest
@@ -53,9 +53,11 @@ class TestEveryRun:
     def test_every_estimate_lies_in_its_interval(self, report):
         for row in report["rows"]:
             for value in [*row.values(), *row["tier_shares"].values()]:
-                if isinstance(value, dict) and value.get("low") is not None:
-                    assert value["low"] <= value["estimate"] + 1e-9
-                    assert value["estimate"] <= value["high"] + 1e-9
+                if isinstance(value, dict) and "estimate" in value:
+                    # A bound that the rows cannot give is None: the upper one of a p99 takes 368 of them.
+                    bounds = (value["low"], value["estimate"], value["high"])
+                    known = [bound for bound in bounds if bound is not None]
+                    assert all(a <= b + 1e-9 for a, b in pairwise(known))
 
     def test_always_top_is_the_unit_of_cost_and_quality(self, report):
         for row in report["rows"]:

@@ -38,6 +38,7 @@ def at_most(name: str, value: float, target: float) -> dict[str, object]:
 
 
 def check_line(check: Mapping[str, object]) -> str:
-    """`holds: seconds 212.1, at most 1800`."""
+    """`holds: seconds 212.1, target 1800`; what was not measured is said so."""
     kept = "holds" if check["holds"] else "MISSED"
-    return f"{kept}: {check['name']} {check['value']:.4g}, at most {check['target']:.4g}"
+    value, target = ("not measured" if v is None else f"{v:.4g}" for v in (check["value"], check["target"]))
+    return f"{kept}: {check['name']} {value}, target {target}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from routenlp import wiring
+from routenlp.bench.frame import check_line
 from routenlp.bench.progress import Progress, progress_on
 from routenlp.bench.six_tasks import explain, report, workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
@@ -71,7 +72,7 @@ def bench(
     show_tables(console, [*report.task_tables(result), report.operating_points(result)])
     limits = DEMO_LIMITS if quick else BENCH_LIMITS
     checks = report.checks(result, limits)
-    show_lines(console, [report.check_line(check) for check in checks])
+    show_lines(console, [check_line(check) for check in checks])
     if markdown is not None:
         tables = [*report.main_tables(result), report.operating_points(result), *report.task_tables(result)]
         put_between_markers(markdown, "bench", as_page(tables, report.notes(result, settings)))

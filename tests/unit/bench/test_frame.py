@@ -14,5 +14,5 @@ def test_the_frame_has_what_every_bench_writes() -> None:
 
 def test_a_check_says_whether_it_holds() -> None:
     assert at_most("x", 0.1, 0.1)["holds"]
-    assert check_line(at_most("x", 0.2, 0.1)) == "MISSED: x 0.2, at most 0.1"
-    assert check_line(at_most("x", 0.05, 0.1)) == "holds: x 0.05, at most 0.1"
+    assert check_line(at_most("x", 0.2, 0.1)) == "MISSED: x 0.2, target 0.1"
+    assert check_line(at_most("x", 0.05, 0.1)) == "holds: x 0.05, target 0.1"

@@ -51,7 +51,7 @@ class Topics:
         return np.array([self._vector(text.split()) for text in texts], dtype=np.float32)
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[Vectors]:
-        raise NotImplementedError
+        return [self.encode(words) for words in sentences]
 
     def _vector(self, words: list[str]) -> Vectors:
         table = self._alone if len(words) == 1 else self._true

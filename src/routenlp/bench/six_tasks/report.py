@@ -141,13 +141,6 @@ def checks(result: Result, limits: Mapping[str, float]) -> list[dict[str, object
     return out
 
 
-def check_line(check: Mapping[str, object]) -> str:
-    """`holds: seconds 212.1, target 1800.0`."""
-    value = check["value"]
-    shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return f"{'holds' if check['holds'] else 'MISSED'}: {check['name']} {shown}, target {check['target']}"
-
-
 def as_json(result: Result, settings: Settings, *, bench: str, limits: Mapping[str, float]) -> dict[str, object]:
     """The frame that every bench's --json has."""
     return {

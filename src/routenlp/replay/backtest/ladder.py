@@ -2,7 +2,7 @@
 
 Boldness is a path through the two knobs of the continuation rule: from always-top, the margin falls as the price rises.
 Along it, replayed on held-out estimates of the training rows, a policy is taken wherever the cost has fallen by
-another `STEP` of always-top's. Prices are tried where the cost still jumps.
+another `STEP` of always-top's, and at its end the cheapest of all. Prices are tried where the cost still jumps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from routenlp.training.lookahead import fit_options
 from routenlp.types import FloatArray
 
 STEP = 0.02
-"""Of always-top's cost: between one policy and the next, at least."""
+"""Of always-top's cost: between one policy and the next, at least; only the cheapest of all may be nearer."""
 FEWEST_PRICES = np.geomspace(1e-3, 30.0, 16)
 MOST_PRICES = 64
 MARGIN_FALL = 0.002
@@ -31,6 +31,7 @@ LEAST_GAIN = 0.001
 """In mean quality over all costs, that looking ahead must bring: it asks more tiers, so it has to be worth it."""
 LOOKAHEAD_ROWS = 6_000
 """Options have six weights each: more rows only take time."""
+_ROUNDING = 1e-9
 _KEPT = 3
 """Folds whose estimates are remembered: train, calibrate, test."""
 
@@ -179,6 +180,9 @@ def _thinned(found: list[tuple[float, Utility, float, float]], top_quality: floa
     for _, utility, cost, quality in found:
         if cost <= chosen[-1][1] - STEP:
             chosen.append((utility, cost, quality))
+    _, *boldest = min(found, key=lambda entry: entry[2])
+    if boldest[1] < chosen[-1][1] - _ROUNDING:
+        chosen.append((boldest[0], boldest[1], boldest[2]))
     utilities, costs, qualities = zip(*chosen, strict=True)
     return _Climbed(utilities, np.array(costs), np.array(qualities))
 

@@ -47,6 +47,13 @@ def test_policies_fall_in_cost_by_steps_on_unseen_rows_too(fitted):
     assert cost[-1] < 0.3
 
 
+def test_its_last_policy_is_the_cheapest_there_is():
+    train = world(1500, 0)
+    train.cost_usd[:, :2] = [0.269, 0.5]  # no multiple of the steps down from 1
+    ladder = fit_continuation(train, 0)
+    assert means(ladder, train)[0][-1] == pytest.approx(0.269 / train.cost_usd[:, -1].mean(), abs=1e-9)
+
+
 def test_it_beats_the_router_alone_where_confidences_inform(fitted):
     train, ladder = fitted
     unseen = world(4000, 2)

@@ -180,9 +180,9 @@ def _thinned(found: list[tuple[float, Utility, float, float]], top_quality: floa
     for _, utility, cost, quality in found:
         if cost <= chosen[-1][1] - STEP:
             chosen.append((utility, cost, quality))
-    _, *boldest = min(found, key=lambda entry: entry[2])
-    if boldest[1] < chosen[-1][1] - _ROUNDING:
-        chosen.append((boldest[0], boldest[1], boldest[2]))
+    boldest = min(found, key=lambda entry: entry[2])
+    if boldest[2] < chosen[-1][1] - _ROUNDING:
+        chosen.append(boldest[1:])
     utilities, costs, qualities = zip(*chosen, strict=True)
     return _Climbed(utilities, np.array(costs), np.array(qualities))
 

@@ -32,6 +32,8 @@ class TrainingRows:
     length: FloatArray
     """NaN where it is not known."""
     groups: NDArray[np.int64]
+    latency_s: FloatArray | None = None
+    """NaN where it is not known; None where it is known of no answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

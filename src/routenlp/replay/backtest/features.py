@@ -40,6 +40,7 @@ def make_rows(table: OutcomeTable, tiers: Sequence[str], features: Vectors) -> R
         confidence=chosen.confidence,
         answer_length=chosen.answer_length,
         groups=np.unique(np.array(chosen.groups), return_inverse=True)[1].astype(np.int64),
+        latency_s=None if np.isnan(chosen.latency_s).all() else chosen.latency_s,
     )
 
 
@@ -55,4 +56,5 @@ def take(rows: Rows, at: NDArray[np.int64]) -> Rows:
         rows.confidence[at],
         rows.answer_length[at],
         rows.groups[at],
+        None if rows.latency_s is None else rows.latency_s[at],
     )

@@ -198,4 +198,5 @@ def training_rows(rows: Rows) -> TrainingRows:
         confidence=rows.confidence,
         length=rows.answer_length,
         groups=rows.groups,
+        latency_s=rows.latency_s,
     )

@@ -29,6 +29,8 @@ class Rows:
     """NaN where it is not known."""
     groups: NDArray[np.int64]
     """Of each query, shape (n,): the unit of exchangeability."""
+    latency_s: FloatArray | None = None
+    """NaN where it is not known; None where it is known of no answer."""
 
     @property
     def n(self) -> int:
@@ -52,6 +54,12 @@ class Run:
     def cost_usd(self, rows: Rows) -> FloatArray:
         """Of every tier called, shape (n,)."""
         return np.asarray((rows.cost_usd * self.called).sum(axis=1))
+
+    def latency_s(self, rows: Rows) -> FloatArray:
+        """Of every tier called, one after the other, shape (n,); NaN where that of a called one is not known."""
+        if rows.latency_s is None:
+            return np.full(rows.n, np.nan)
+        return np.asarray(np.where(self.called, rows.latency_s, 0.0).sum(axis=1))
 
 
 class Ladder(Protocol):

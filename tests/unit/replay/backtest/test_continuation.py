@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tests.unit.replay.backtest.outcomes_world import world
 
 from routenlp.cascade.continuation import ALWAYS_TOP, Reach, Utility
 from routenlp.replay.backtest.continuation import reachable, replay
+from routenlp.replay.backtest.rows import Run
 
 K = 3
 predictions = arrays(np.float64, (2**K, 5, K), elements=st.floats(0, 1))
@@ -50,3 +55,12 @@ def test_a_disappointing_answer_is_escalated_and_the_better_one_returned():
     run = replay(predicted, COST[:1], Utility(0.3, 0.0))
     assert run.called.tolist() == [[True, False, True]]
     assert run.final.tolist() == [0]
+
+
+def test_the_latency_of_a_run_is_that_of_every_tier_called():
+    rows = replace(world(2, 0), latency_s=np.array([[0.1, 0.2, 0.8], [0.1, np.nan, 0.8]]))
+    called = np.array([[True, False, True], [False, True, True]])
+    slow = Run(np.array([2, 2]), called).latency_s(rows)
+    assert slow[0] == pytest.approx(0.9)
+    assert np.isnan(slow[1])
+    assert np.isnan(Run(np.array([2, 2]), called).latency_s(world(2, 0))).all()

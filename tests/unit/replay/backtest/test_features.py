@@ -12,7 +12,7 @@ from routenlp.training.text_features import SURFACE, count_texts, fit_text_featu
 TEXTS = [f"what is the {thing} of {place}" for thing in ("price", "colour", "age") for place in ("rome", "a cat", "x")]
 
 
-def table(texts=TEXTS):
+def table(texts=TEXTS, **columns):
     rows = [(i, text, model) for i, text in enumerate(texts) for model in ("cheap", "dear")]
     return read_outcomes(
         {
@@ -22,6 +22,7 @@ def table(texts=TEXTS):
             "task": ["odd" if i % 2 else "even" for i, _, _ in rows],
             "quality": [float(model == "dear") for _, _, model in rows],
             "cost_usd": [1.0 if model == "dear" else 0.1 for _, _, model in rows],
+            **columns,
         }
     )
 
@@ -65,3 +66,11 @@ def test_rows_keep_the_positions_of_tasks_in_every_fold():
 def test_a_recording_without_text_has_no_features():
     outcomes = table()
     assert fit_features(outcomes, np.arange(3), None, seed=0).shape == (outcomes.n, 0)
+
+
+def test_latencies_come_along_where_they_are_known():
+    slow = table(latency_ms=[100.0, 2_000.0] * len(TEXTS))
+    rows = make_rows(slow, ("cheap", "dear"), fit_features(slow, np.arange(6), None, seed=0))
+    assert take(rows, np.array([3, 1])).latency_s.tolist() == [[0.1, 2.0], [0.1, 2.0]]
+    silent = table()
+    assert make_rows(silent, ("cheap", "dear"), fit_features(silent, np.arange(6), None, seed=0)).latency_s is None

@@ -81,6 +81,15 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Propensity:
+    """How likely a tier was to be the first, before the router drew."""
+
+    tier: str
+    probability: float
+    """In [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """The router's choice of first tier, and its estimates for every tier."""
 
@@ -88,6 +97,9 @@ class Route:
     first: str
     estimates: tuple[Estimate, ...]
     reason: str
+    propensities: tuple[Propensity, ...] = ()
+    """Of every tier that could have been the first, `first` among them; they sum to 1. Empty where the router logs
+    none: unknown, which is never taken as 1."""
 
 
 @dataclass(frozen=True, slots=True)

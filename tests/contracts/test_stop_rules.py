@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.worlds import TIERS, answer, policy, thresholds
 
+from routenlp.cascade.first_by_router import FirstByRouter
 from routenlp.cascade.machine import Ask, advance, start
 from routenlp.cascade.stop_rules import FirstAnswer
 from routenlp.store.policies import STOP_RULES
@@ -17,6 +18,7 @@ RULES = {
     "no thresholds": thresholds({}),
     "thresholds": thresholds({"small": 0.3, "mid": 0.6}),
     "accept all": thresholds({"small": 1.0, "mid": 1.0}),
+    "first by router": FirstByRouter(thresholds({"small": 0.3, "mid": 0.6})),
 }
 any_score = st.one_of(st.none(), st.floats(0, 1))
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from routenlp.cascade.continuation import ContinuationRule
+from routenlp.cascade.first_by_router import FirstByRouter
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.stop_rules import FirstAnswer, ThresholdCascade
 from routenlp.conformal.certificate import from_json
@@ -16,6 +17,7 @@ from routenlp.contracts import Encoder, Router, Scorer, StopRule
 from routenlp.errors import ArtefactError
 from routenlp.portfolio.tiers import Portfolio, Tier
 from routenlp.router.estimator import LinearEstimator
+from routenlp.router.exploration import ExploringRouter
 from routenlp.router.pre_router import PreRouter
 from routenlp.scoring.learned import ScorePerTask
 from routenlp.scoring.token_uncertainty import TokenUncertainty
@@ -32,6 +34,7 @@ STOP_RULES: Mapping[str, Callable[[Parts], StopRule]] = {
     "stop_rule/first_answer": lambda _: FirstAnswer(),
     "stop_rule/threshold_cascade": _threshold_cascade,
     ContinuationRule.KIND: ContinuationRule.from_parts,
+    FirstByRouter.KIND: lambda parts: FirstByRouter.from_parts(parts, lambda inner: STOP_RULES[inner.kind](inner)),
 }
 SCORERS: Mapping[str, Callable[[Parts], Scorer]] = {
     "scorer/token_uncertainty": lambda _: TokenUncertainty(),
@@ -67,6 +70,8 @@ def load(folder: Path, encoder: Encoder) -> Policy:
 
 def _router(parts: Parts, encoder: Encoder, folder: Path) -> Router:
     meta: Any = parts.meta
+    if parts.kind == ExploringRouter.KIND:
+        return ExploringRouter.from_parts(parts, lambda inner: _router(inner, encoder, folder))
     if parts.kind != PreRouter.KIND:
         raise ArtefactError(str(folder), f"has a router of kind {parts.kind!r}", "Update routenlp to read it.")
     if meta["encoder"] != encoder.name:

@@ -13,6 +13,7 @@ from routenlp.cascade.policy import Policy
 from routenlp.conformal.verdict import Status
 from routenlp.errors import ArtefactError
 from routenlp.router.estimator import LinearEstimator
+from routenlp.router.exploration import Exploration, ExploringRouter
 from routenlp.router.pre_router import PreRouter
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.store.policies import SCORERS, STOP_RULES, load, save
@@ -42,6 +43,17 @@ def test_it_comes_back_with_its_version_and_decides_alike(tmp_path):
     assert back.version == policy().version
     assert back.route(Query("q", "intent", "hi")) == policy().route(Query("q", "intent", "hi"))
     assert back.stop_rule == policy().stop_rule
+
+
+def test_an_exploring_policy_comes_back_and_draws_alike(tmp_path):
+    plain = policy()
+    exploring = replace(plain, router=ExploringRouter(plain.router, Exploration(0.5, TIERS), seed=3))
+    save(tmp_path / "p", exploring)
+    back = load(tmp_path / "p", Zeros())
+    assert back.version == exploring.version != plain.version
+    for i in range(20):
+        query = Query(f"q{i}", "intent", "hi")
+        assert back.route(query) == exploring.route(query)
 
 
 def test_its_certificates_come_back_with_it(tmp_path):

@@ -13,7 +13,7 @@ from rich.console import Console
 from routenlp import wiring
 from routenlp.bench.frame import check_line
 from routenlp.bench.progress import Progress, progress_on
-from routenlp.bench.six_tasks import explain, report, workload
+from routenlp.bench.six_tasks import explain, main_table, report, workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.bench.six_tasks.run import Result, run
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
@@ -66,16 +66,19 @@ def bench(
 ) -> None:
     """All rows, or the fixed sample."""
     settings = built_in_settings(settings_file, environ)
-    result = _run(settings, environ, progress_on(sys.stderr), quick=quick, only=only, generated=generated)
+    progress = progress_on(sys.stderr)
+    result = _run(settings, environ, progress, quick=quick, only=only, generated=generated, rivals=True)
     console = open_console(stderr=json_target == "-")  # tables make room where standard output carries the JSON
     _show(console, result, settings)
-    show_tables(console, [*report.task_tables(result), report.operating_points(result)])
+    show_tables(console, [*report.task_tables(result), report.operating_points(result), *report.rival_tables(result)])
+    show_lines(console, main_table.notes(result.compared), bullet="- ")
     limits = DEMO_LIMITS if quick else BENCH_LIMITS
     checks = report.checks(result, limits)
     show_lines(console, [check_line(check) for check in checks])
     if markdown is not None:
         tables = [*report.main_tables(result), report.operating_points(result), *report.task_tables(result)]
-        put_between_markers(markdown, "bench", as_page(tables, report.notes(result, settings)))
+        lines = [*report.notes(result, settings), *main_table.notes(result.compared)]
+        put_between_markers(markdown, "bench", as_page([*tables, *report.rival_tables(result)], lines))
     if json_target is not None:
         write_json(report.as_json(result, settings, bench="six-tasks", limits=limits), json_target)
 
@@ -88,13 +91,14 @@ def _run(
     quick: bool,
     generated: bool,
     only: Sequence[str] = (),
+    rivals: bool = False,
 ) -> Result:
     where = environ.get("ROUTENLP_DATA")
     found = None if generated else workload.find(settings, where)
     with progress.stage("making queries" if found is None else f"reading {found.six_tasks}, by {found.found_by}"):
         rows = workload.load(settings, where, quick=quick, only=only, make_rows=generated)
     with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
-        return run(settings, rows, Path(scratch) / "system", progress)
+        return run(settings, rows, Path(scratch) / "system", progress, rivals=rivals)
 
 
 def _download_if_none(settings: Settings, environ: Mapping[str, str], progress: Progress) -> None:

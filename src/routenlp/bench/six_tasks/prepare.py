@@ -50,6 +50,8 @@ class Prepared:
     folder: Path
     frame: Frame
     calibrated: Calibrated
+    training: Mapping[str, CalibrationRows]
+    """What the students say of training rows that they had not seen, where all of them do."""
     calibration: Mapping[str, CalibrationRows]
 
 
@@ -87,12 +89,13 @@ def prepare(
         settings.seed,
     )
     rows = _calibration(settings, workload, stored, frame, progress)
+    trained = {task: _training_rows(settings, workload, fitted, frame, task) for task in rows}
     with progress.stage("choosing thresholds"):
         targets = {task: 1.0 - settings.tasks[task].eps for task in rows}
-        proofs = {task: _prove(settings, workload, fitted, frame, row) for task, row in rows.items()}
+        proofs = {task: _prove(settings, workload, trained[task], row) for task, row in rows.items()}
         chosen = calibrate(rows, targets, {task: settings.tasks[task].alpha for task in rows}, proofs)
     policies.save(folder / wiring.POLICY, frame.learned(chosen.settings[ROUTENLP]))
-    return Prepared(folder, frame, chosen, rows)
+    return Prepared(folder, frame, chosen, trained, rows)
 
 
 def _fit_students(
@@ -162,19 +165,20 @@ def expected(frame: Frame, task: str, examples: Sequence[Example]) -> FloatArray
     return estimates
 
 
-def _prove(
-    settings: Settings, workload: Workload, fitted: Fitted, frame: Frame, calibration: CalibrationRows
-) -> Certified:
-    """A ladder from held-out predictions of training rows, walked on the calibration rows."""
-    name = calibration.recorded.task
+def _training_rows(settings: Settings, workload: Workload, fitted: Fitted, frame: Frame, name: str) -> CalibrationRows:
     task, examples = settings.tasks[name], workload.folds[name].train.examples
     columns = [by_task[name] for by_task in fitted.held_out.values()]
     known = [e for e in examples if all(e.query.id in column for column in columns)]
     answers = [_held_out_answers(frame, columns, example) for example in known]
     recorded = record(name, task.handled_at, known, answers, metric(task.metric).quality, frame.scorer)
-    ladder = fix_ladder(CalibrationRows(recorded, expected(frame, name, known)))
-    groups = tuple(e.group for e in examples)
-    return certify(ladder, calibration, groups, eps=task.eps, delta=task.delta, seed=settings.seed)
+    return CalibrationRows(recorded, expected(frame, name, known))
+
+
+def _prove(settings: Settings, workload: Workload, trained: CalibrationRows, calibration: CalibrationRows) -> Certified:
+    """A ladder from held-out predictions of training rows, walked on the calibration rows."""
+    task = settings.tasks[calibration.recorded.task]
+    groups = tuple(e.group for e in workload.folds[calibration.recorded.task].train.examples)
+    return certify(fix_ladder(trained), calibration, groups, eps=task.eps, delta=task.delta, seed=settings.seed)
 
 
 def _held_out_answers(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from routenlp import __version__
-from routenlp.bench.six_tasks import table
+from routenlp.bench.six_tasks import main_table, table
 from routenlp.bench.six_tasks.measures import Measures, TaskMeasures
 from routenlp.bench.six_tasks.run import Result
 from routenlp.bench.six_tasks.systems import CERTIFIED, ROUTENLP, always
@@ -40,6 +40,11 @@ def task_tables(result: Result) -> list[Table]:
         for columns, what in ((table.QUALITY, "quality and cost"), (table.ERRORS, "errors and latency")):
             out.append(table.by_system(f"{name}: {what}", measures.rows, columns))
     return out
+
+
+def rival_tables(result: Result) -> list[Table]:
+    """The paper's main table, where its systems were asked for."""
+    return [main_table.main_table(result.compared), main_table.by_task(result.compared)] if result.compared else []
 
 
 def headline(result: Result) -> str:
@@ -158,8 +163,8 @@ def as_json(result: Result, settings: Settings, *, bench: str, limits: Mapping[s
         "rows": [asdict(m) for measures in result.tasks.values() for m in measures.rows],
         "overall": {h: {s: asdict(i) for s, i in column.items()} for h, column in result.overall.items()},
         "routing_p50_s": asdict(result.routing_s),
-        "tables": [asdict(t) for t in (*main_tables(result), operating_points(result))],
-        "notes": notes(result, settings),
+        "tables": [asdict(t) for t in (*main_tables(result), operating_points(result), *rival_tables(result))],
+        "notes": [*notes(result, settings), *(main_table.notes(result.compared) if result.compared else [])],
         "checks": checks(result, limits),
     }
 

@@ -15,6 +15,7 @@ from routenlp import wiring
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.measures import Ran, TaskMeasures, measure
 from routenlp.bench.six_tasks.prepare import Prepared, prepare, references
+from routenlp.bench.six_tasks.rivals import Answered, Compared, compare
 from routenlp.bench.six_tasks.systems import ROUTENLP, policies
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cascade.policy import Policy
@@ -23,6 +24,7 @@ from routenlp.grading.metrics import metric
 from routenlp.replay.intervals import Interval, over_tasks, quantile_interval
 from routenlp.replay.recorded import Recorded, record
 from routenlp.replay.serve import serve
+from routenlp.router.estimator import features
 from routenlp.settings import Settings
 from routenlp.types import Answer, Example, Query, Trace
 
@@ -45,6 +47,8 @@ class Result:
     """Test rows by query id."""
     overall: Mapping[str, Mapping[str, Interval]]
     """By column head, then system."""
+    compared: Mapping[str, Compared]
+    """By task, the systems of the paper's main table; empty where they were not asked for."""
     routing_s: Interval
     """Median time of a routing decision."""
     seconds: float
@@ -61,8 +65,8 @@ class _Lookup:
         return self.answers[query.id]
 
 
-def run(settings: Settings, workload: Workload, folder: Path, progress: Progress) -> Result:
-    """Train, calibrate and test on `workload`; the trained system stays in `folder`."""
+def run(settings: Settings, workload: Workload, folder: Path, progress: Progress, *, rivals: bool) -> Result:
+    """Train, calibrate and test on `workload`; the trained system stays in `folder`. `rivals`: fit others' too."""
     begin = time.perf_counter()
     with progress.stage("loading the encoder"):
         encoder = wiring.minilm(settings, lambda _: None)
@@ -78,6 +82,7 @@ def run(settings: Settings, workload: Workload, folder: Path, progress: Progress
         for name, rows in recorded.items():
             tasks[name] = _measure(settings, name, rows, ran[name], workload)
             advance(len(tasks), len(recorded))
+    compared = _compare(settings, workload, prepared, recorded, progress) if rivals else {}
     routing = _time_routing(system.policy, test)
     return Result(
         workload=workload,
@@ -87,6 +92,7 @@ def run(settings: Settings, workload: Workload, folder: Path, progress: Progress
         traces={name: of_task[0].traces for name, of_task in ran.items()},
         examples={e.query.id: e for e in test},
         overall=_overall(tasks, [r.n for r in recorded.values()]),
+        compared=compared,
         routing_s=routing,
         seconds=time.perf_counter() - begin,
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
@@ -141,6 +147,32 @@ def _lookups(rows: Recorded) -> dict[str, Backend]:
         tier: _Lookup(dict(zip(rows.ids, (row[k] for row in rows.answers), strict=True)))
         for k, tier in enumerate(rows.tiers)
     }
+
+
+def _compare(
+    settings: Settings,
+    workload: Workload,
+    prepared: Prepared,
+    recorded: Mapping[str, Recorded],
+    progress: Progress,
+) -> dict[str, Compared]:
+    """The systems of the paper's main table, each fitted, tuned and replayed on the same rows."""
+    out: dict[str, Compared] = {}
+    for name, tested in recorded.items():
+        folds, task = workload.folds[name], settings.tasks[name]
+        texts = {e.query.id: e.query.text for fold in (folds.train, folds.calibrate, folds.test) for e in fold.examples}
+        rows = (prepared.training[name].recorded, prepared.calibration[name].recorded, tested)
+        answered = [_answered(prepared, part, texts) for part in rows]
+        with progress.stage(f"fitting the systems of the paper's main table to {name}") as advance:
+            out[name] = compare(
+                *answered, eps=task.eps, sla_s=task.sla_ms / 1000.0, seed=settings.seed, advance=advance
+            )
+    return out
+
+
+def _answered(prepared: Prepared, recorded: Recorded, texts: Mapping[str, str]) -> Answered:
+    asked = [texts[query_id] for query_id in recorded.ids]
+    return Answered(recorded, features(prepared.frame.encoder.encode(asked), asked)[:, :-1].astype(np.float32))
 
 
 def _measure(settings: Settings, name: str, rows: Recorded, ran: list[Ran], workload: Workload) -> TaskMeasures:

@@ -36,13 +36,15 @@ class Reach(Enum):
     """Only a first tier: the router alone."""
     NEXT = "next"
     """The cheapest tier first, then the next dearer one: a cascade."""
+    CLIMB = "climb"
+    """Any tier first, then the next dearer one: a router before a cascade, as in the paper."""
 
     def allows(self, state: int, tiers: int) -> NDArray[np.bool_]:
         """By tier, whether it may be called in `state`."""
         position, dearest = np.arange(tiers), state.bit_length() - 1
         if self is Reach.ONCE:
             return np.full(tiers, state == 0)
-        if self is Reach.NEXT:
+        if self is Reach.NEXT or (self is Reach.CLIMB and state):
             return np.asarray(position == dearest + 1)
         return np.asarray(position > dearest)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.cascade.continuation import TERMS, Utility, best_so_far, call_value, option_terms, with_margin
+from routenlp.cascade.continuation import TERMS, Reach, Utility, best_so_far, call_value, option_terms, with_margin
 from routenlp.types import FloatArray
 
 PENALTY = 50.0
@@ -19,7 +19,12 @@ PENALTY = 50.0
 
 
 def fit_options(
-    held_out: FloatArray, quality: FloatArray, relative_cost: FloatArray, price: float, margin: float
+    held_out: FloatArray,
+    quality: FloatArray,
+    relative_cost: FloatArray,
+    price: float,
+    margin: float,
+    reach: Reach = Reach.DEARER,
 ) -> Utility:
     """The utility with its options. `held_out`: q_k(x, S), shape (states, n, K); `quality`, `relative_cost`: (n, K)."""
     states, n, tiers = held_out.shape
@@ -32,13 +37,13 @@ def fit_options(
         best, answer = best_so_far(worth, state)
         result = paid[rows, answer]
         stop = best
-        for k in range(state.bit_length(), tiers):
+        for k in np.flatnonzero(reach.allows(state, tiers)).tolist():
             after = gained[state | 1 << k]
             if state or k < tiers - 1:
-                plan, otherwise = _plan(worth, stop, answer, k, relative_cost, price)
+                plan, otherwise = _plan(worth, stop, answer, k, relative_cost, price, reach)
                 without = paid[rows, plan] - np.where(plan > k, price * relative_cost[rows, plan], 0.0)
                 options[state, k] = _regress(option_terms(worth[:, k], otherwise), after - without)
-            value = call_value(worth, stop, state, k, relative_cost, utility)
+            value = call_value(worth, stop, state, k, relative_cost, utility, reach)
             result = np.where(value > best, after - price * relative_cost[:, k], result)
             best = np.maximum(best, value)
         gained[state] = result
@@ -46,11 +51,17 @@ def fit_options(
 
 
 def _plan(
-    worth: FloatArray, stop: FloatArray, answer: NDArray[np.int64], k: int, relative_cost: FloatArray, price: float
+    worth: FloatArray,
+    stop: FloatArray,
+    answer: NDArray[np.int64],
+    k: int,
+    relative_cost: FloatArray,
+    price: float,
+    reach: Reach,
 ) -> tuple[NDArray[np.int64], FloatArray]:
     """Whose answer would be returned if k's taught nothing, and the worth of the best way that is not k's."""
     plan, otherwise = answer.copy(), stop
-    for later in range(k + 1, worth.shape[1]):
+    for later in range(k + 1, worth.shape[1] if reach is Reach.DEARER else 0):
         value = worth[:, later] - price * relative_cost[:, later]
         plan = np.where(value > otherwise, later, plan)
         otherwise = np.maximum(otherwise, value)

@@ -39,4 +39,6 @@ def reachable(state: int, reach: Reach) -> bool:
     run = members(state)
     if reach is Reach.ONCE:
         return len(run) <= 1
+    if reach is Reach.CLIMB:
+        return not run or run == list(range(run[0], run[-1] + 1))
     return reach is Reach.DEARER or run == list(range(len(run)))

@@ -118,14 +118,15 @@ def fit_continuation(train: Rows, seed: int, reach: Reach = Reach.DEARER) -> Con
 def ladder_of(fitted: FittedContinuation, train: Rows, reach: Reach, *, seed: int) -> ContinuationLadder:
     """The ladder alone, for estimates already fitted on the same rows.
 
-    Where any tier may be called, it looks ahead if that gave the better curve of quality over cost on training rows.
+    Where a second tier may be called, it looks ahead if that gave the better curve of quality over cost on training
+    rows.
     """
-    plain = _climb(fitted, train, reach, without_options)
-    if reach is not Reach.DEARER:
-        return ContinuationLadder(f"routenlp:{reach.value}", fitted, plain.utilities, reach)
-    ahead = _climb(fitted, train, reach, _looking_ahead(fitted, train, seed))
-    better = ahead if _area(ahead, plain) > _area(plain, ahead) + LEAST_GAIN else plain
-    return ContinuationLadder("routenlp", fitted, better.utilities, reach)
+    name = "routenlp" if reach is Reach.DEARER else f"routenlp:{reach.value}"
+    better = _climb(fitted, train, reach, without_options)
+    if reach is not Reach.ONCE:
+        ahead = _climb(fitted, train, reach, _looking_ahead(fitted, train, reach, seed))
+        better = ahead if _area(ahead, better) > _area(better, ahead) + LEAST_GAIN else better
+    return ContinuationLadder(name, fitted, better.utilities, reach)
 
 
 def without_options(price: float) -> Utility:
@@ -148,11 +149,11 @@ def _area(mine: _Climbed, other: _Climbed) -> float:
     return aiq(quality_cost_hull(mine.cost, mine.quality), float(min(cheapest, 0.99)), 1.0)
 
 
-def _looking_ahead(fitted: FittedContinuation, train: Rows, seed: int) -> Weigh:
+def _looking_ahead(fitted: FittedContinuation, train: Rows, reach: Reach, seed: int) -> Weigh:
     some = np.sort(np.random.default_rng(seed).permutation(train.n)[:LOOKAHEAD_ROWS])
     held_out = np.ascontiguousarray(fitted.held_out[:, some])
     quality, relative_cost = train.quality[some], fitted.held_out_cost[some]
-    return lambda price: fit_options(held_out, quality, relative_cost, price, MARGIN_FALL / price)
+    return lambda price: fit_options(held_out, quality, relative_cost, price, MARGIN_FALL / price, reach)
 
 
 def _climb(fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh) -> _Climbed:

@@ -88,6 +88,21 @@ def cpt(share: FloatArray, recovered: FloatArray, target: float) -> float:
     return float(x[first - 1] + step * (x[first] - x[first - 1]))
 
 
+def auroc(score: FloatArray, quality: FloatArray) -> float | None:
+    """Chance that of two answers, one above and one below quality 1/2, the first has the higher score; ties count half.
+
+    Rows whose score is NaN are left out; None where one side is empty (Mann and Whitney 1947).
+    """
+    known = ~np.isnan(score)
+    good, values = quality[known] >= 0.5, score[known]
+    if good.all() or not good.any():
+        return None
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2.0)[place]
+    many = int(good.sum())
+    return float((rank[good].sum() - many * (many + 1) / 2.0) / (many * (len(good) - many)))
+
+
 def _area(x: FloatArray, y: FloatArray) -> float:
     """Under straight lines between the points."""
     return float((np.diff(x) * (y[1:] + y[:-1])).sum()) / 2.0

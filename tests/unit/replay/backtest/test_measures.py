@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routenlp.replay.backtest.measures import aiq, apgr, cpt, pgr, quality_cost_hull
+from routenlp.replay.backtest.measures import aiq, apgr, auroc, cpt, pgr, quality_cost_hull
 
 
 def hull(*points: tuple[float, float]):
@@ -84,6 +84,14 @@ def test_cpt_is_where_the_curve_first_reaches_the_target():
     assert cpt(share, recovered, 0.0) == 0.0
     with pytest.raises(ValueError, match="target"):
         cpt(share, recovered, 50.0)
+
+
+def test_auroc_counts_pairs_in_order_and_halves_ties():
+    quality = np.array([1.0, 0.0, 1.0, 0.0])
+    assert auroc(np.array([0.9, 0.8, 0.3, 0.1]), quality) == pytest.approx(3 / 4)
+    assert auroc(np.full(4, 0.5), quality) == pytest.approx(0.5)
+    assert auroc(np.array([0.9, np.nan, np.nan, 0.1]), quality) == 1.0
+    assert auroc(np.array([0.9, np.nan, 0.3, np.nan]), quality) is None
 
 
 points = st.lists(st.tuples(st.floats(0.01, 10), st.floats(0, 1)), min_size=1, max_size=12)

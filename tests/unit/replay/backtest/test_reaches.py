@@ -1,0 +1,66 @@
+"""Reaches compared: the free rule gains where an answer informs, loses nothing where none does, and says how sure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.unit.replay.backtest.outcomes_world import world
+
+from routenlp.cascade.continuation import Reach
+from routenlp.replay.backtest.ladder import training_rows
+from routenlp.replay.backtest.reaches import compare_reaches
+from routenlp.training.continuation import fit_continuation_rule
+
+
+def compared(confidence="informative", **changes):
+    train, unseen = world(800, 0, confidence=confidence), world(1500, 1, confidence=confidence)
+    fitted = fit_continuation_rule(training_rows(train), seed=0)
+    return compare_reaches(fitted, train, replace(unseen, **changes), seed=0, draws=60)
+
+
+@pytest.fixture(scope="module")
+def informed():
+    return compared()
+
+
+def test_where_answers_inform_the_free_rule_costs_less_than_the_router_alone(informed):
+    assert informed.informs
+    assert informed.cost[Reach.DEARER].high < informed.cost[Reach.ONCE].low
+
+
+def test_its_cost_over_the_better_one_is_what_the_table_gives(informed):
+    cost = {reach: found.estimate for reach, found in informed.cost.items()}
+    expected = cost[Reach.DEARER] / min(cost[Reach.ONCE], cost[Reach.NEXT])
+    assert informed.over_better.estimate == pytest.approx(expected)
+    assert informed.over_better.low <= expected <= informed.over_better.high
+    assert not informed.loses
+
+
+def test_the_interval_of_a_comparison_is_narrower_than_those_it_compares(informed):
+    """The same rows are drawn for all, so what they share cancels."""
+    free = informed.cost[Reach.DEARER]
+    alone = (free.high - free.low) / free.estimate
+    assert informed.over_better.high - informed.over_better.low < alone
+
+
+def test_confidence_that_says_nothing_is_seen_not_to_inform():
+    silent = compared("none")
+    assert not silent.informs
+    assert silent.auroc == (None, None)
+    assert not silent.loses
+
+
+def test_where_only_the_top_tier_is_ever_right_a_cascade_pays_for_every_tier():
+    only_top = np.zeros((1500, 3))
+    only_top[:, 2] = 1.0
+    found = compared(quality=only_top)
+    assert found.cost[Reach.ONCE].estimate > 0.9
+    assert found.cost[Reach.NEXT].estimate > 1.0
+
+
+def test_with_groups_whole_groups_are_drawn(informed):
+    grouped = compared(groups=np.arange(1500) // 50)
+    assert grouped.cost[Reach.DEARER].estimate == informed.cost[Reach.DEARER].estimate
+    assert grouped.cost[Reach.DEARER] != informed.cost[Reach.DEARER]

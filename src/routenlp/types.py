@@ -24,6 +24,15 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One earlier message of a conversation."""
+
+    role: str
+    """`user`, `assistant`, `system` or `tool`."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """One request."""
 
@@ -32,6 +41,8 @@ class Query:
     text: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     """What the caller says beside the text, such as `schema`: the label set that an entity query asks for."""
+    turns: tuple[Turn, ...] = ()
+    """The conversation before `text`, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from tests.contracts.test_students import ODD
 
 from routenlp.backends.encoders.cache import CachedTokenEncoder
 from routenlp.training.static_encoder import distil
+from routenlp.training.text_features import count_texts, fit_text_frame
 
 TEXTS = ["where is my card", "what does it cost", "where is my card", *ODD]
 
@@ -21,14 +22,20 @@ def static(minilm):
 SLOW = pytest.param("static", marks=pytest.mark.slow)
 
 
-@pytest.fixture(params=["letters", "cached", "minilm", "minilm-rich", SLOW])
+@pytest.fixture(scope="module")
+def hashed():
+    texts = ["where is my card", "what does a new card cost", "I lost my phone"] * 5
+    return fit_text_frame(count_texts(texts), np.arange(len(texts)), seed=0).encoder()
+
+
+@pytest.fixture(params=["hashed", "letters", "cached", "minilm", "minilm-rich", SLOW])
 def encoder(request, tmp_path):
     if request.param == "letters":
         return LetterCounts()
     if request.param == "cached":
         return CachedTokenEncoder(LetterCounts(), tmp_path)
-    if request.param == "static":
-        return request.getfixturevalue("static")
+    if request.param in ("static", "hashed"):
+        return request.getfixturevalue(request.param)
     minilm = request.getfixturevalue("minilm")
     return minilm.with_pooling(rich=request.param == "minilm-rich")
 

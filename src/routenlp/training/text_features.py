@@ -14,18 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.backends.encoders.ngrams import NgramHasher
+from routenlp.backends.encoders.hashed import HASH_BITS, HashedEncoder, ngram_counts
+from routenlp.router.reading import SURFACE, SurfaceFrame, frame_surface, surface
 from routenlp.types import FloatArray, Vectors
 
-HASHER = NgramHasher(words=(1, 2), chars=(), max_chars=4_000)
-HASH_BITS = 18
 AXES = 128
 FEWEST_ROWS = 3
 """Of an n-gram: in fewer training texts it is not kept."""
 MOST_NGRAMS = 30_000
-SURFACE = 5
-SURFACE_SCALE = 0.1
-"""Of the standardised surface features beside unit vectors: small, or distances between texts would be lengths only."""
 _OVERSAMPLING = 10
 _POWER_STEPS = 2
 
@@ -46,47 +42,58 @@ def count_texts(texts: Sequence[str]) -> TextCounts:
 
     columns, values, ends = [], [], [0]
     for text in texts:
-        found, count = np.unique(HASHER.hashes(text) >> np.uint32(32 - HASH_BITS), return_counts=True)
-        columns.append(found)
-        values.append(1.0 + np.log(count))
+        found, value = ngram_counts(text)
+        columns.append(found.astype(np.int32))
+        values.append(value.astype(np.float32))
         ends.append(ends[-1] + len(found))
     shape = (len(texts), 2**HASH_BITS)
-    flat = np.concatenate(values).astype(np.float32), np.concatenate(columns).astype(np.int32)
+    flat = np.concatenate(values), np.concatenate(columns)
     ngrams = csr_matrix((*flat, np.array(ends, dtype=np.int32)), shape=shape)
-    return TextCounts(ngrams, np.array([_surface(text) for text in texts]).reshape(len(texts), SURFACE))
+    return TextCounts(ngrams, np.array([surface(text) for text in texts]).reshape(len(texts), SURFACE))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextFrame:
+    """What looks across texts, fitted on training texts alone."""
+
+    known: NDArray[np.int32]
+    """Columns of the n-grams kept, rising, shape (v,)."""
+    idf: NDArray[np.float32]
+    """ln((1 + n) / (1 + df)) + 1, shape (v,)."""
+    axes: NDArray[np.float16]
+    """Shape (v, at most AXES). Rounded once, here, so that backtests and stored encoders give the same vectors."""
+    surface: SurfaceFrame
+
+    def features(self, counts: TextCounts) -> Vectors:
+        """Of every text, shape (n, axes + SURFACE)."""
+        vectors = _weighted(counts.ngrams, self.known, self.idf) @ self.axes.astype(np.float32)
+        return np.concatenate([vectors, self.surface.of(counts.surface)], axis=1).astype(np.float32)
+
+    def encoder(self) -> HashedEncoder:
+        """For serving: with `surface.beside` it gives the same features."""
+        return HashedEncoder(self.known, self.idf, self.axes)
+
+
+def fit_text_frame(counts: TextCounts, train: NDArray[np.int64], *, seed: int) -> TextFrame:
+    """From what the texts at `train` have in common."""
+    df = np.bincount(counts.ngrams[train].indices, minlength=counts.ngrams.shape[1])
+    kept = np.flatnonzero(df >= min(FEWEST_ROWS, max(1, len(train) // 10)))
+    known: NDArray[np.int32] = np.sort(kept[np.argsort(-df[kept], kind="stable")][:MOST_NGRAMS]).astype(np.int32)
+    idf = (np.log((1.0 + len(train)) / (1.0 + df[known])) + 1.0).astype(np.float32)
+    axes = _axes(_weighted(counts.ngrams[train], known, idf), seed).astype(np.float16)
+    return TextFrame(known, idf, axes, frame_surface(counts.surface[train]))
 
 
 def fit_text_features(counts: TextCounts, train: NDArray[np.int64], *, seed: int) -> Vectors:
     """Features of every text, shape (n, axes + SURFACE), from what the texts at `train` have in common."""
-    weighted = _weighted(counts.ngrams, train)
-    axes = _axes(weighted[train], seed)
-    mean, scale = counts.surface[train].mean(axis=0), counts.surface[train].std(axis=0)
-    surface = SURFACE_SCALE * (counts.surface - mean) / np.where(scale > 0.0, scale, 1.0)
-    return np.concatenate([weighted @ axes, surface], axis=1).astype(np.float32)
+    return fit_text_frame(counts, train, seed=seed).features(counts)
 
 
-def _surface(text: str) -> tuple[float, ...]:
-    head = text[:4_000]
-    size = max(len(head), 1)
-    digits, upper = sum(map(str.isdigit, head)) / size, sum(map(str.isupper, head)) / size
-    return (
-        float(np.log1p(len(text))),
-        float(np.log1p(text.count(" "))),
-        float(np.log1p(text.count("\n"))),
-        digits,
-        upper,
-    )
-
-
-def _weighted(ngrams: Any, train: NDArray[np.int64]) -> Any:
-    """Rows of tf-idf of unit length over the n-grams kept; idf is ln((1 + n) / (1 + df)) + 1."""
+def _weighted(ngrams: Any, known: NDArray[np.int32], idf: NDArray[np.float32]) -> Any:
+    """Rows of tf-idf of unit length over the n-grams kept."""
     from scipy.sparse import diags
 
-    df = np.bincount(ngrams[train].indices, minlength=ngrams.shape[1])
-    kept = np.flatnonzero(df >= min(FEWEST_ROWS, max(1, len(train) // 10)))
-    kept = np.sort(kept[np.argsort(-df[kept], kind="stable")][:MOST_NGRAMS])
-    idf = (np.log((1.0 + len(train)) / (1.0 + df[kept])) + 1.0).astype(np.float32)
-    weighted = ngrams[:, kept] @ diags(idf)
+    weighted = ngrams[:, known] @ diags(idf)
     norm = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
     return (diags((1.0 / np.where(norm > 0.0, norm, 1.0)).astype(np.float32)) @ weighted).tocsr()
 

@@ -1,0 +1,74 @@
+"""What a router reads of a query: the last turns with their roles, the message, and how the text looks at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from routenlp.types import FloatArray, Query, Vectors
+
+MOST_CHARS = 4_000
+"""Of a reading: longer ones are cut to head and tail, half each. What is read decides how long routing takes."""
+LAST_TURNS = 4
+"""Earlier turns that are read."""
+TURN_CHARS = 400
+"""Of each of them: a long one is cut to head and tail."""
+SURFACE = 5
+SURFACE_SCALE = 0.1
+"""Of the standardised surface features beside unit vectors: small, or distances between texts would be lengths only."""
+
+
+def reading(query: Query) -> str:
+    """The text that encoders are given: a message alone as it is, a conversation with its last turns named by role."""
+    if not query.turns:
+        return head_and_tail(query.text, MOST_CHARS)
+    earlier = [f"{turn.role}: {head_and_tail(turn.text, TURN_CHARS)}" for turn in query.turns[-LAST_TURNS:]]
+    return head_and_tail("\n".join([*earlier, query.text]), MOST_CHARS)
+
+
+def head_and_tail(text: str, most_chars: int) -> str:
+    """`text`, or of a longer one its head and its tail, half each: what is asked often stands at either end."""
+    if len(text) <= most_chars:
+        return text
+    half = most_chars // 2
+    return f"{text[:half]} {text[-half:]}"
+
+
+def surface(text: str) -> tuple[float, float, float, float, float]:
+    """Length and kind: ln characters, ln blanks, ln line ends, share of digits, share of upper case. Each 0 or more."""
+    head = text[:MOST_CHARS]
+    size = max(len(head), 1)
+    return (
+        float(np.log1p(len(text))),
+        float(np.log1p(text.count(" "))),
+        float(np.log1p(text.count("\n"))),
+        sum(map(str.isdigit, head)) / size,
+        sum(map(str.isupper, head)) / size,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SurfaceFrame:
+    """Standardises surface features by what is usual in the training texts."""
+
+    mean: FloatArray
+    """Shape (SURFACE,)."""
+    scale: FloatArray
+    """Shape (SURFACE,); positive."""
+
+    def of(self, seen: FloatArray) -> FloatArray:
+        """`seen`: `surface` of n texts, shape (n, SURFACE); gives the same shape, scaled to stand beside vectors."""
+        return np.asarray(SURFACE_SCALE * (seen - self.mean) / self.scale)
+
+    def beside(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
+        """The features that estimators read: encoder vectors (n, d) and the surface of the texts; (n, d + SURFACE)."""
+        seen = np.array([surface(text) for text in texts], dtype=np.float64).reshape(len(texts), SURFACE)
+        return np.concatenate([vectors, self.of(seen)], axis=1).astype(np.float32)
+
+
+def frame_surface(seen: FloatArray) -> SurfaceFrame:
+    """The frame of texts with these surfaces, shape (n, SURFACE), n at least 1; a constant feature stays unscaled."""
+    scale = seen.std(axis=0)
+    return SurfaceFrame(seen.mean(axis=0), np.where(scale > 0.0, scale, 1.0))

@@ -7,7 +7,8 @@ import pytest
 
 from routenlp.replay.backtest.features import count_table, fit_features, make_rows, take
 from routenlp.replay.outcomes.reading import read_outcomes
-from routenlp.training.text_features import SURFACE, count_texts, fit_text_features
+from routenlp.router.reading import SURFACE
+from routenlp.training.text_features import count_texts, fit_text_features
 
 TEXTS = [f"what is the {thing} of {place}" for thing in ("price", "colour", "age") for place in ("rome", "a cat", "x")]
 

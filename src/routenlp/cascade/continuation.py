@@ -13,7 +13,7 @@ fewer calls allowed (`Reach`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, cast
@@ -122,9 +122,8 @@ def call_value(
 ) -> FloatArray:
     """What calling tier k is worth, shape (n,)."""
     otherwise = stop
-    if reach is Reach.DEARER:
-        for later in range(k + 1, worth.shape[1]):
-            otherwise = np.maximum(otherwise, worth[:, later] - utility.price * relative_cost[:, later])
+    for later, paid in ways_on(k, relative_cost, reach):
+        otherwise = np.maximum(otherwise, worth[:, later] - utility.price * paid)
     value = np.maximum(worth[:, k], otherwise) - utility.price * relative_cost[:, k]
     if utility.options is None:
         return np.asarray(value)
@@ -132,6 +131,14 @@ def call_value(
     for weight, term in zip(utility.options[state, k], option_terms(worth[:, k], otherwise), strict=True):
         option += weight * term
     return np.asarray(value + np.maximum(option, 0.0))
+
+
+def ways_on(k: int, relative_cost: FloatArray, reach: Reach) -> Iterator[tuple[int, FloatArray]]:
+    """Tiers that may still be called after k, with what coming there costs, shape (n,): a climb pays for every tier."""
+    paid = np.zeros(len(relative_cost))
+    for later in range(k + 1, relative_cost.shape[1] if reach is not Reach.ONCE else 0):
+        paid = relative_cost[:, later] + (0.0 if reach is Reach.DEARER else paid)
+        yield later, paid
 
 
 TERMS = 6

@@ -8,10 +8,21 @@ learned the difference is zero. A maximum over estimates is never a target, for 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.cascade.continuation import TERMS, Reach, Utility, best_so_far, call_value, option_terms, with_margin
+from routenlp.cascade.continuation import (
+    TERMS,
+    Reach,
+    Utility,
+    best_so_far,
+    call_value,
+    option_terms,
+    ways_on,
+    with_margin,
+)
 from routenlp.types import FloatArray
 
 PENALTY = 50.0
@@ -40,14 +51,26 @@ def fit_options(
         for k in np.flatnonzero(reach.allows(state, tiers)).tolist():
             after = gained[state | 1 << k]
             if state or k < tiers - 1:
-                plan, otherwise = _plan(worth, stop, answer, k, relative_cost, price, reach)
-                without = paid[rows, plan] - np.where(plan > k, price * relative_cost[rows, plan], 0.0)
-                options[state, k] = _regress(option_terms(worth[:, k], otherwise), after - without)
+                plan = _plan(worth, stop, answer, k, relative_cost, price, reach)
+                without = paid[rows, plan.tier] - price * plan.paid
+                options[state, k] = _regress(option_terms(worth[:, k], plan.otherwise), after - without)
             value = call_value(worth, stop, state, k, relative_cost, utility, reach)
             result = np.where(value > best, after - price * relative_cost[:, k], result)
             best = np.maximum(best, value)
         gained[state] = result
     return utility
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """What would be done after a call that teaches nothing."""
+
+    tier: NDArray[np.int64]
+    """Whose answer would be returned."""
+    paid: FloatArray
+    """For getting there."""
+    otherwise: FloatArray
+    """Worth of the best way that does not end with the answer called for."""
 
 
 def _plan(
@@ -58,14 +81,18 @@ def _plan(
     relative_cost: FloatArray,
     price: float,
     reach: Reach,
-) -> tuple[NDArray[np.int64], FloatArray]:
-    """Whose answer would be returned if k's taught nothing, and the worth of the best way that is not k's."""
-    plan, otherwise = answer.copy(), stop
-    for later in range(k + 1, worth.shape[1] if reach is Reach.DEARER else 0):
-        value = worth[:, later] - price * relative_cost[:, later]
-        plan = np.where(value > otherwise, later, plan)
-        otherwise = np.maximum(otherwise, value)
-    return np.where(worth[:, k] >= otherwise, k, plan), otherwise
+) -> _Plan:
+    tier, otherwise, spent = answer.copy(), stop, np.zeros(len(worth))
+    for later, paid in ways_on(k, relative_cost, reach):
+        value = worth[:, later] - price * paid
+        better = value > otherwise
+        tier, spent, otherwise = (
+            np.where(better, later, tier),
+            np.where(better, paid, spent),
+            np.maximum(otherwise, value),
+        )
+    own = worth[:, k] >= otherwise
+    return _Plan(np.where(own, k, tier), np.where(own, 0.0, spent), otherwise)
 
 
 def _regress(terms: tuple[FloatArray, ...], target: FloatArray) -> FloatArray:

@@ -101,6 +101,18 @@ def test_always_top_calls_the_top_tier_alone(expected, seed):
     assert ran(rule(seed), expected, [0.5] * K).tiers == ("top",)
 
 
+@given(st.lists(chances, min_size=K, max_size=K), st.integers(0, 50), st.sampled_from([Reach.NEXT, Reach.CLIMB]))
+def test_always_top_ends_at_the_top_however_it_must_climb(expected, seed, reach):
+    assert ran(rule(seed, reach=reach), expected, [0.5] * K).answer.tier == "top"
+
+
+def test_a_climb_weighs_every_tier_on_its_way():
+    predicted, utility = np.array([[0.5, 0.1, 0.9]]), Utility(0.35, 0.0)
+    dear = np.array([[0.05, 0.3, 1.0]])
+    assert decide(predicted, 1, dear, utility, Reach.DEARER).call[0] == 2  # 0.9 - 0.35 > 0.5
+    assert decide(predicted, 1, dear, utility, Reach.NEXT).call[0] == STOPS  # 0.9 - 0.35 * 1.3 < 0.5
+
+
 @given(st.lists(chances, min_size=K, max_size=K), st.integers(1, 2**K - 1), st.floats(0, 3), st.floats(0, 0.3))
 def test_it_stops_with_the_answer_of_the_largest_prediction(predicted, state, price, margin):
     decided = decide(np.array([predicted]), state, COST, Utility(price, margin))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from routenlp.types import Answer, Call, Parts, Prediction, Query, Route, Step, Stop, Vectors
+import numpy as np
+from numpy.typing import NDArray
+
+from routenlp.types import Answer, Call, FloatArray, Parts, Prediction, Query, Route, Step, Stop, Vectors
 
 
 class Encoder(Protocol):
@@ -49,6 +52,16 @@ class Backend(Protocol):
 
     def answer(self, query: Query) -> Answer:
         """Raises `BackendError` when it cannot answer."""
+
+
+class Estimator(Protocol):
+    """What each of K tiers would deliver on a query, quality or cost, before any answer; numpy alone when serving."""
+
+    def estimate(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
+        """Shape (n, K), for features of shape (n, d) and positions of tasks, shape (n,). Finite for finite features."""
+
+    def parts(self) -> Parts:
+        """For storage; `router.estimators` builds it again."""
 
 
 class Router(Protocol):

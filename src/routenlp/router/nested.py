@@ -1,4 +1,4 @@
-"""Parts inside parts: how something that wraps another of its kind is stored."""
+"""Parts inside parts: how something that is made of others is stored."""
 
 from __future__ import annotations
 
@@ -7,17 +7,29 @@ from typing import Any
 
 from routenlp.types import Parts
 
-PREFIX = "inner."
+_INNER = "inner"
+
+
+def joined(kind: str, meta: Mapping[str, object], inner: Mapping[str, Parts], arrays: Mapping[str, Any] = {}) -> Parts:
+    """Parts of this kind, with those in `inner` inside under their names, beside arrays of its own."""
+    within = {f"{name}.{key}": array for name, parts in inner.items() for key, array in parts.arrays.items()}
+    described = {name: {"kind": parts.kind, "meta": parts.meta} for name, parts in inner.items()}
+    return Parts(kind, {**within, **arrays}, {**meta, "parts": described})
+
+
+def part_of(parts: Parts, name: str) -> Parts:
+    """The parts inside under this name; raises `KeyError` where there are none."""
+    described: Any = parts.meta["parts"]
+    prefix = f"{name}."
+    arrays = {key.removeprefix(prefix): array for key, array in parts.arrays.items() if key.startswith(prefix)}
+    return Parts(described[name]["kind"], arrays, described[name]["meta"])
 
 
 def wrapped(inner: Parts, kind: str, meta: Mapping[str, object]) -> Parts:
     """Parts of a wrapper of this kind, with those of what it wraps inside."""
-    arrays = {f"{PREFIX}{name}": array for name, array in inner.arrays.items()}
-    return Parts(kind, arrays, {**meta, "inner": {"kind": inner.kind, "meta": inner.meta}})
+    return joined(kind, meta, {_INNER: inner})
 
 
 def unwrapped(parts: Parts) -> Parts:
     """The parts inside; raises `KeyError` where there are none."""
-    meta: Any = parts.meta["inner"]
-    arrays = {name.removeprefix(PREFIX): array for name, array in parts.arrays.items() if name.startswith(PREFIX)}
-    return Parts(meta["kind"], arrays, meta["meta"])
+    return part_of(parts, _INNER)

@@ -1,0 +1,75 @@
+"""The learned router: what each tier is expected to deliver on a query, and at what cost, over all tasks at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from routenlp.contracts import Encoder, Estimator
+from routenlp.router.nested import joined
+from routenlp.router.reading import SurfaceFrame, reading
+from routenlp.types import Estimate, Parts, Query, Route
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedRouter:
+    """`Router` whose estimates a continuation rule decides by.
+
+    Alone, it begins at the tier of the largest quality - price x cost / top cost, and of equals at the dearest. A
+    blank text, and a task that it was not trained on, have no estimates and go to the top tier.
+    """
+
+    encoder: Encoder
+    surface: SurfaceFrame
+    tiers: tuple[str, ...]
+    tasks: tuple[str, ...]
+    quality: Estimator
+    """Expected quality by tier."""
+    cost: Estimator
+    """Expected cost by tier, in units of `top_cost_usd`."""
+    top_cost_usd: float
+    price: float = 0.0
+    """Of cost, in quality units; 0 looks at quality alone. With a continuation rule behind it, nothing reads this."""
+    _position: dict[str, int] = field(init=False, repr=False)
+
+    KIND: ClassVar[str] = "router/learned"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_position", {task: i for i, task in enumerate(self.tasks)})
+
+    def route(self, query: Query) -> Route:
+        """Estimates of every tier for `query`."""
+        at = self._position.get(query.task)
+        if at is None:
+            return self._to_the_top(query, "nothing was learned about this task: top tier")
+        text = reading(query)
+        if not text.strip():
+            return self._to_the_top(query, "an empty text goes to the top tier")
+        features = self.surface.beside(self.encoder.encode([text]), [text])
+        task = np.array([at], dtype=np.int64)
+        quality = self.quality.estimate(features, task)[0].tolist()
+        cost = self.cost.estimate(features, task)[0].tolist()
+        value = [q - self.price * c for q, c in zip(quality, cost, strict=True)]
+        first = max(range(len(value)), key=lambda k: (value[k], k))
+        estimates = tuple(
+            Estimate(tier, q, c * self.top_cost_usd) for tier, q, c in zip(self.tiers, quality, cost, strict=True)
+        )
+        reason = f"the router expects quality {quality[first]:.2f} of {self.tiers[first]}, worth most for its cost"
+        return Route(query.task, self.tiers[first], estimates, reason)
+
+    def parts(self) -> Parts:
+        """For storage; the encoder is named, not stored."""
+        meta = {
+            "encoder": self.encoder.name,
+            "tiers": list(self.tiers),
+            "tasks": list(self.tasks),
+            "top_cost_usd": self.top_cost_usd,
+            "price": self.price,
+        }
+        arrays = {"surface_mean": self.surface.mean, "surface_scale": self.surface.scale}
+        return joined(self.KIND, meta, {"quality": self.quality.parts(), "cost": self.cost.parts()}, arrays)
+
+    def _to_the_top(self, query: Query, reason: str) -> Route:
+        return Route(query.task, self.tiers[-1], (), reason)

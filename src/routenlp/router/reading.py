@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ import numpy as np
 
 from routenlp.types import FloatArray, Query, Vectors
 
+_DIGIT = re.compile(r"\d")
+_UPPER = re.compile("[A-ZÀ-ÖØ-ÞΑ-ΩА-Я]")
+"""Of Latin, Greek and Cyrillic; a search is some ten times as fast as asking each character."""
 MOST_CHARS = 4_000
 """Of a reading: longer ones are cut to head and tail, half each. What is read decides how long routing takes."""
 LAST_TURNS = 4
@@ -44,8 +48,8 @@ def surface(text: str) -> tuple[float, float, float, float, float]:
         float(np.log1p(len(text))),
         float(np.log1p(text.count(" "))),
         float(np.log1p(text.count("\n"))),
-        sum(map(str.isdigit, head)) / size,
-        sum(map(str.isupper, head)) / size,
+        len(_DIGIT.findall(head)) / size,
+        len(_UPPER.findall(head)) / size,
     )
 
 

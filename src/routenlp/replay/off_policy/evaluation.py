@@ -86,14 +86,12 @@ def evaluate(
     Raises `DataError` for a target that the log says nothing about.
     """
     _check_settings(method, overlap, confidence)
-    new, top = as_target(target, logged), np.zeros((logged.n, len(logged.actions)))
-    top[:, -1] = 1.0
+    new, top = (as_target(policy, logged) for policy in (target, np.full(logged.n, len(logged.actions) - 1)))
     beyond = without_support(logged, new)
     _check_support(logged, new, beyond, overlap)
-    model = expected or by_ridge(logged, seed=seed)
     supported = np.where(logged.propensity > 0.0, new, 0.0)
     weights, top_weights = (inverse_propensity(logged, policy, clip=clip) for policy in (supported, top))
-    view = _View(logged, model, METHODS[method])
+    view = _View(logged, expected or by_ridge(logged, seed=seed), METHODS[method])
     quality = view.bounded(view.quality(supported, weights), beyond, 1.0)
     cost = view.bounded(view.cost(supported, weights), beyond, float(logged.cost_usd.max()))
     top_quality = view.quality(top, top_weights)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.types import FloatArray, Vectors
+from routenlp.types import FloatArray, Parts, Vectors
 
 TASK_SCALE = 0.5
 """Of the columns that say which task it is: the smaller, the more a task is shrunk to the mean over tasks."""
@@ -34,7 +36,24 @@ class RidgeEstimates:
     high: FloatArray
     tasks: int
 
+    KIND: ClassVar[str] = "estimates/ridge"
+
     def estimate(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
         """Shape (n, K)."""
         columns = with_tasks(features, task, self.tasks)
         return np.clip(self.mean + (columns - self.centre) @ self.weights, self.low, self.high)
+
+    def parts(self) -> Parts:
+        """For storage."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        return Parts(self.KIND, arrays, {"tasks": self.tasks})
+
+    @classmethod
+    def from_parts(cls, parts: Parts) -> RidgeEstimates:
+        """The inverse of `parts`; raises `KeyError` where one is missing."""
+        meta = cast("Mapping[str, Any]", parts.meta)
+        arrays = {name: np.asarray(parts.arrays[name], dtype=np.float64) for name in _ARRAYS}
+        return cls(**arrays, tasks=int(meta["tasks"]))
+
+
+_ARRAYS = ("weights", "centre", "mean", "low", "high")

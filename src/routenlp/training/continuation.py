@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from routenlp.cascade.estimates import AnswerQuality, Evidence
 from routenlp.errors import TrainingError
-from routenlp.router.ridge import RidgeEstimates
+from routenlp.router.stack import StackedEstimates
 from routenlp.training.answer_quality import fit_answers
-from routenlp.training.ridge_fit import FittedRidge, fit_ridge
+from routenlp.training.outcomes_present import Fitted
+from routenlp.training.stack_fit import fit_stack
 from routenlp.types import FloatArray, Vectors
 
 LEAST_COST = 0.2
 """Of a tier's mean cost: no query is expected to cost less than this part of it."""
+QUALITY_MEMBERS = ("logistic", "landmarks")
+COST_MEMBERS = ("ridge", "landmarks")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,9 +43,9 @@ class TrainingRows:
 class FittedContinuation:
     """The estimates behind the rule, and the same of the training rows by models that had not seen them."""
 
-    router: RidgeEstimates
+    router: StackedEstimates
     """Expected quality."""
-    cost: RidgeEstimates
+    cost: StackedEstimates
     """Expected cost, in units of `top_cost_usd`."""
     top_cost_usd: float
     """Mean cost of the top tier over all training rows."""
@@ -59,9 +62,9 @@ def fit_continuation_rule(rows: TrainingRows, *, seed: int) -> FittedContinuatio
     if len(rows.task) and not top_cost_usd > 0.0:
         raise TrainingError("top tier", "costs nothing on the training rows", "Give it a price: nothing can be saved")
     tiers = rows.quality.shape[1]
-    routes = _ridge(rows, rows.quality, np.zeros(tiers), np.ones(tiers), seed)
+    routes = _stack(rows, rows.quality, np.zeros(tiers), np.ones(tiers), seed, QUALITY_MEMBERS)
     cost = rows.cost_usd / max(top_cost_usd, 1e-300)
-    costs = _ridge(rows, cost, LEAST_COST * cost.mean(axis=0), np.full(tiers, np.inf), seed)
+    costs = _stack(rows, cost, LEAST_COST * cost.mean(axis=0), np.full(tiers, np.inf), seed, COST_MEMBERS)
     evidence = Evidence(rows.task, routes.held_out, rows.confidence, rows.length)
     answers = fit_answers(evidence, rows.quality, rows.groups, tasks=rows.tasks, seed=seed)
     return FittedContinuation(
@@ -69,5 +72,9 @@ def fit_continuation_rule(rows: TrainingRows, *, seed: int) -> FittedContinuatio
     )
 
 
-def _ridge(rows: TrainingRows, targets: FloatArray, low: FloatArray, high: FloatArray, seed: int) -> FittedRidge:
-    return fit_ridge(rows.features, rows.task, targets, rows.groups, tasks=rows.tasks, seed=seed, low=low, high=high)
+def _stack(
+    rows: TrainingRows, targets: FloatArray, low: FloatArray, high: FloatArray, seed: int, members: tuple[str, ...]
+) -> Fitted[StackedEstimates]:
+    return fit_stack(
+        rows.features, rows.task, targets, rows.groups, tasks=rows.tasks, seed=seed, low=low, high=high, members=members
+    )

@@ -6,26 +6,16 @@ eigendecomposition serves all penalties (Hoerl & Kennard 1970).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.errors import TrainingError
 from routenlp.router.ridge import RidgeEstimates, with_tasks
+from routenlp.training.outcomes_present import Fitted, check_enough, presents
 from routenlp.types import FloatArray, Vectors
 
 FOLDS = 5
 PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedRidge:
-    """Estimates, and the same of the training rows by models that had not seen the row's group."""
-
-    model: RidgeEstimates
-    held_out: FloatArray
-    """Shape (n, K)."""
 
 
 def fold_of_groups(groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
@@ -45,28 +35,44 @@ def fit_ridge(
     seed: int,
     low: FloatArray,
     high: FloatArray,
-) -> FittedRidge:
+) -> Fitted[RidgeEstimates]:
     """For each tier, with the penalty of the least squared error on held-out rows.
 
-    `targets`: shape (n, K); estimates are kept within `low` and `high`, shape (K,). Raises `TrainingError` where rows
-    are too few to hold any out.
+    `targets`: shape (n, K), NaN where an outcome is missing; estimates are kept within `low` and `high`, shape (K,).
+    Raises `TrainingError` where a tier's outcomes are too few to hold any out.
     """
     n, tiers = targets.shape
     if n < 2 * FOLDS:
         raise TrainingError("router", f"has {n} rows", f"Give {2 * FOLDS} at least")
     columns = with_tasks(features, task, tasks)
-    centre, mean = columns.mean(axis=0), targets.mean(axis=0)
-    x, y = columns - centre, targets - mean
+    centre, mean = columns.mean(axis=0), np.zeros(tiers)
+    x = columns - centre
     fold = fold_of_groups(groups, FOLDS, seed)
-    grams = [(x[fold == f].T @ x[fold == f], x[fold == f].T @ y[fold == f]) for f in range(FOLDS)]
+    weights, held_out = np.empty((x.shape[1], tiers)), np.empty((n, tiers))
+    for present in presents(targets):
+        check_enough(present, 2 * FOLDS)
+        k = present.tiers
+        y = targets[:, k][present.rows]
+        mean[k] = y.mean(axis=0)
+        weights[:, k], apart = _fit(x, y - mean[k], present.rows, fold)
+        held_out[:, k] = np.clip(mean[k] + apart, low[k], high[k])
+    return Fitted(RidgeEstimates(weights, centre, mean, low, high, tasks), held_out)
+
+
+def _fit(
+    x: FloatArray, y: FloatArray, rows: NDArray[np.bool_], fold: NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray]:
+    """Weights and held-out predictions of all rows; `y` belongs to the rows that are there."""
+    fold_of_y, known = fold[rows], x if rows.all() else x[rows]
+    parts = [(known[fold_of_y == f], y[fold_of_y == f]) for f in range(FOLDS)]
+    grams = [(a.T @ a, a.T @ b) for a, b in parts]
     gram, moment = sum(g for g, _ in grams), sum(m for _, m in grams)
-    held_out = np.empty((len(PENALTIES), n, tiers))
+    held_out = np.empty((len(PENALTIES), len(x), y.shape[1]))
     for f, (g, m) in enumerate(grams):
         held_out[:, fold == f] = x[fold == f] @ _ridge(gram - g, moment - m)
-    best, tier = ((held_out - y) ** 2).mean(axis=1).argmin(axis=0), np.arange(tiers)
-    weights = np.ascontiguousarray(_ridge(np.asarray(gram), np.asarray(moment))[best, :, tier].T)
-    chosen = np.clip(mean + held_out[best, :, tier].T, low, high)
-    return FittedRidge(RidgeEstimates(weights, centre, mean, low, high, tasks), np.asarray(chosen))
+    best, tier = ((held_out[:, rows] - y) ** 2).mean(axis=1).argmin(axis=0), np.arange(y.shape[1])
+    weights = _ridge(np.asarray(gram), np.asarray(moment))[best, :, tier].T
+    return np.ascontiguousarray(weights), np.asarray(held_out[best, :, tier].T)
 
 
 def _ridge(gram: FloatArray, moment: FloatArray) -> FloatArray:

@@ -1,0 +1,36 @@
+"""Every kind of estimator by its stored name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from routenlp.contracts import Estimator
+from routenlp.errors import ArtefactError
+from routenlp.router.landmarks import LandmarkEstimates
+from routenlp.router.logistic import LogisticEstimates
+from routenlp.router.neighbours import NeighbourEstimates
+from routenlp.router.ridge import RidgeEstimates
+from routenlp.router.stack import StackedEstimates
+from routenlp.types import Parts
+
+MEMBERS: Mapping[str, Callable[[Parts], Estimator]] = MappingProxyType(
+    {
+        RidgeEstimates.KIND: RidgeEstimates.from_parts,
+        LogisticEstimates.KIND: LogisticEstimates.from_parts,
+        LandmarkEstimates.KIND: LandmarkEstimates.from_parts,
+        NeighbourEstimates.KIND: NeighbourEstimates.from_parts,
+    }
+)
+"""What a stack may be made of."""
+
+
+def estimator_from_parts(parts: Parts) -> Estimator:
+    """The inverse of an estimator's `parts`. Raises `ArtefactError` for a kind that there is not."""
+    if parts.kind == StackedEstimates.KIND:
+        return StackedEstimates.from_parts(parts, estimator_from_parts)
+    if parts.kind not in MEMBERS:
+        raise ArtefactError(
+            "estimator", f"is of kind {parts.kind!r}", f"Known: {', '.join(sorted(MEMBERS))}, and stacks"
+        )
+    return MEMBERS[parts.kind](parts)

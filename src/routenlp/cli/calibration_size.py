@@ -7,10 +7,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import typer
+
 from routenlp.bench.calibration_size import report, words
 from routenlp.bench.calibration_size.answers import answer
 from routenlp.bench.calibration_size.run import TASKS, measure
-from routenlp.bench.frame import check_line, frame
+from routenlp.bench.frame import all_hold, check_line, frame
 from routenlp.bench.progress import progress_on
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
@@ -20,7 +22,10 @@ MARKER = "calibration-size"
 
 
 def run(settings_file: Path | None, environ: Mapping[str, str], json_target: str | None, markdown: Path | None) -> None:
-    """Fit the students, calibrate many times, and show every rate beside the published one."""
+    """Fit the students, calibrate many times, and show every rate beside the published one.
+
+    Ends with exit code 1 where a check misses its target.
+    """
     begin = time.perf_counter()
     settings = built_in_settings(settings_file, environ)
     progress = progress_on(sys.stderr)
@@ -48,3 +53,5 @@ def run(settings_file: Path | None, environ: Mapping[str, str], json_target: str
             notes=notes,
         )
         write_json(written, json_target)
+    if not all_hold(checks):
+        raise typer.Exit(1)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from routenlp import __version__
 from routenlp.bench.backtest.measure import CALIBRATION_QUERIES, Row
+from routenlp.bench.frame import frame
 from routenlp.bench.six_tasks.table import Table, interval
 from routenlp.conformal.binomial import cdf
 from routenlp.replay.backtest.result import SystemResult
@@ -181,20 +180,18 @@ def notes(rows: Sequence[Row]) -> list[str]:
 
 
 def as_json(rows: Sequence[Row], *, quick: bool, seed: int, seconds: float) -> dict[str, object]:
-    """The frame that every bench's --json has."""
-    return {
-        "bench": "backtests",
-        "version": __version__,
-        "seed": seed,
-        "quick": quick,
-        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
-        "seconds": round(seconds, 1),
-        "peak_rss_mb": round(max((r.peak_rss_mb for r in rows), default=0.0)),
-        "rows": [asdict(r) for r in rows],
-        "tables": [asdict(t) for t in tables(rows)],
-        "notes": notes(rows),
-        "checks": [asdict(c) for c in checks(rows, quick=quick)],
-    }
+    """Ready for `json.dumps`."""
+    return frame(
+        "backtests",
+        seed=seed,
+        seconds=seconds,
+        peak_rss_mb=max((r.peak_rss_mb for r in rows), default=0.0),
+        rows=[asdict(r) for r in rows],
+        checks=[asdict(c) for c in checks(rows, quick=quick)],
+        quick=quick,
+        tables=[asdict(t) for t in tables(rows)],
+        notes=notes(rows),
+    )
 
 
 def most_misses(repeats: int) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from routenlp import __version__
+from routenlp.bench.frame import frame
 from routenlp.bench.six_tasks import main_table, table
 from routenlp.bench.six_tasks.measures import Measures, TaskMeasures
 from routenlp.bench.six_tasks.run import Result
@@ -60,8 +59,8 @@ def headline(result: Result) -> str:
 
 def notes(result: Result, settings: Settings) -> list[str]:
     """What a reader must know to read the tables rightly."""
-    frame = result.prepared.frame
-    top = frame.portfolio.top
+    portfolio = result.prepared.frame.portfolio
+    top = portfolio.top
     out = [
         f"Rows: {result.workload.where}"
         + (
@@ -72,7 +71,7 @@ def notes(result: Result, settings: Settings) -> list[str]:
         f"The top tier `{top}` replays the data's human labels. It is not a model and never errs, so its quality is 1 "
         "by definition; its latency is drawn from a log-normal with median 800 ms and p99 1,847 ms.",
         "Prices are the paper's relative prices per 1K tokens ("
-        + ", ".join(f"{t.name} {t.price.input_usd_per_mtok / 1000:g}" for t in frame.portfolio.tiers)
+        + ", ".join(f"{t.name} {t.price.input_usd_per_mtok / 1000:g}" for t in portfolio.tiers)
         + "); they are settings. A cost ratio counts every tier that was called.",
         "The operating point is EMPIRICAL: the cheapest setting whose quality ratio on the calibration rows reaches "
         + ", ".join(sorted({f"{1 - settings.tasks[t].eps:g}" for t in result.tasks}))
@@ -147,26 +146,24 @@ def checks(result: Result, limits: Mapping[str, float]) -> list[dict[str, object
 
 
 def as_json(result: Result, settings: Settings, *, bench: str, limits: Mapping[str, float]) -> dict[str, object]:
-    """The frame that every bench's --json has."""
-    return {
-        "bench": bench,
-        "version": __version__,
-        "seed": settings.seed,
-        "quick": result.workload.sampled,
-        "generated": result.workload.generated,
-        "rows_from": "generated" if result.workload.generated else "six-tasks",
-        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
-        "seconds": round(result.seconds, 1),
-        "peak_rss_mb": round(result.peak_rss_mb),
-        "headline": headline(result),
-        "policy": result.prepared.frame.learned(result.prepared.calibrated.settings[ROUTENLP]).version,
-        "rows": [asdict(m) for measures in result.tasks.values() for m in measures.rows],
-        "overall": {h: {s: asdict(i) for s, i in column.items()} for h, column in result.overall.items()},
-        "routing_p50_s": asdict(result.routing_s),
-        "tables": [asdict(t) for t in (*main_tables(result), operating_points(result), *rival_tables(result))],
-        "notes": [*notes(result, settings), *(main_table.notes(result.compared) if result.compared else [])],
-        "checks": checks(result, limits),
-    }
+    """Ready for `json.dumps`."""
+    return frame(
+        bench,
+        seed=settings.seed,
+        seconds=result.seconds,
+        peak_rss_mb=result.peak_rss_mb,
+        rows=[asdict(m) for measures in result.tasks.values() for m in measures.rows],
+        checks=checks(result, limits),
+        quick=result.workload.sampled,
+        generated=result.workload.generated,
+        rows_from="generated" if result.workload.generated else "six-tasks",
+        headline=headline(result),
+        policy=result.prepared.frame.learned(result.prepared.calibrated.settings[ROUTENLP]).version,
+        overall={h: {s: asdict(i) for s, i in column.items()} for h, column in result.overall.items()},
+        routing_p50_s=asdict(result.routing_s),
+        tables=[asdict(t) for t in (*main_tables(result), operating_points(result), *rival_tables(result))],
+        notes=[*notes(result, settings), *(main_table.notes(result.compared) if result.compared else [])],
+    )
 
 
 def _check(name: str, value: float | None, target: float) -> dict[str, object]:

@@ -43,7 +43,8 @@ class Clusters:
 
     def nearest(self, rows: Rows) -> NDArray[np.int64]:
         """Positions of the clusters nearest to each row, nearest first, (n, at most NEAREST)."""
-        away = _away(self.inputs.matrix(rows), self.centres)
+        x = self.inputs.matrix(rows)
+        away = _away(x, np.square(x).sum(axis=1), self.centres)
         return np.argsort(away, axis=1, kind="stable")[:, :NEAREST]
 
     def worth(self, alpha: float) -> FloatArray:
@@ -70,13 +71,14 @@ def cluster(train: Rows, count: int, seed: int) -> Clusters:
     """Lloyd's algorithm from centres drawn by k-means++ (Arthur and Vassilvitskii 2007)."""
     inputs = fit_inputs(train)
     x = inputs.matrix(train)
-    centres = _seeded(x, min(count, train.n), np.random.default_rng(seed))
+    square = np.square(x).sum(axis=1)
+    centres = _seeded(x, square, min(count, train.n), np.random.default_rng(seed))
     for _ in range(_ROUNDS):
-        member = _away(x, centres).argmin(axis=1)
+        member = _away(x, square, centres).argmin(axis=1)
         size = np.bincount(member, minlength=len(centres))
         sums = _sums(member, x, len(centres))
         centres = np.where(size[:, None] > 0, sums / np.maximum(size, 1)[:, None], centres).astype(np.float32)
-    member = _away(x, centres).argmin(axis=1)
+    member = _away(x, square, centres).argmin(axis=1)
     size = np.bincount(member, minlength=len(centres))[:, None]
     values = np.concatenate([train.quality, train.cost_usd], axis=1)
     means = (_sums(member, values, len(centres)) + PRIOR * values.mean(axis=0)) / (size + PRIOR)
@@ -99,20 +101,21 @@ def _choose(train: Rows, seed: int) -> int:
     return CLUSTERS[int(error.argmin())]
 
 
-def _seeded(x: Vectors, count: int, rng: np.random.Generator) -> Vectors:
+def _seeded(x: Vectors, square: Vectors, count: int, rng: np.random.Generator) -> Vectors:
     chosen = [int(rng.integers(len(x)))]
-    away = _away(x, x[chosen])[:, 0]
+    away = _away(x, square, x[chosen])[:, 0].astype(np.float64)
     for _ in range(count - 1):
         total = float(away.sum())
         chosen.append(int(rng.choice(len(x), p=away / total)) if total > 0.0 else chosen[0])
-        away = np.minimum(away, _away(x, x[chosen[-1:]])[:, 0])
+        away = np.minimum(away, _away(x, square, x[chosen[-1:]])[:, 0])
     return x[chosen]
 
 
-def _away(x: Vectors, centres: Vectors) -> FloatArray:
-    """Squared distances, (n, clusters)."""
-    square = np.square(x).sum(axis=1)[:, None] + np.square(centres).sum(axis=1) - 2.0 * (x @ centres.T)
-    return np.asarray(np.maximum(square.astype(np.float64), 0.0))
+def _away(x: Vectors, square: Vectors, centres: Vectors) -> Vectors:
+    """Squared distances, (n, clusters). `square`: squared lengths of the rows of `x`, which each call would repeat."""
+    away = square[:, None] + np.square(centres).sum(axis=1)
+    away -= 2.0 * (x @ centres.T)
+    return np.asarray(np.maximum(away, np.float32(0.0)))
 
 
 def _sums(member: NDArray[np.int64], values: Vectors | FloatArray, count: int) -> FloatArray:

@@ -11,11 +11,12 @@ task.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from routenlp.replay.backtest.baselines.inner_folds import inner_folds
+from routenlp.replay.backtest.baselines.inner_folds import Positions, inner_folds
 from routenlp.replay.backtest.baselines.inputs import task_means
 from routenlp.replay.backtest.baselines.knobs import KnobLadder, best_value, even_prices, mean_cost, top_cost
 from routenlp.replay.backtest.features import take
@@ -43,26 +44,29 @@ class Neighbours:
     """The training rows, ready to be searched."""
 
     units: Vectors
-    task: np.ndarray[tuple[int], np.dtype[np.int64]]
+    task: Positions
     values: FloatArray
     """Qualities of all tiers, then costs, (rows, 2 tiers)."""
     prior: FloatArray
     """The same by task."""
 
-    def means(self, rows: Rows, same_task: float, counts: tuple[int, ...]) -> list[FloatArray]:
-        """Mean values of the nearest `count` training rows, for each of `counts`, each (n, 2 tiers)."""
+    def means(self, rows: Rows, same_task: Sequence[float], counts: tuple[int, ...]) -> list[FloatArray]:
+        """Mean values of the nearest `count` training rows, each (n, 2 tiers): for the first bonus `same_task` those
+        of all `counts`, which rise, then for the next.
+        """
         units = _units(rows.features)
         counts = tuple(min(count, len(self.units)) for count in counts) if units.shape[1] else (0,) * len(counts)
-        found = [np.empty((rows.n, self.values.shape[1])) for _ in counts]
+        found = [np.empty((rows.n, self.values.shape[1])) for _ in same_task for _ in counts]
         for start in range(0, rows.n, _CHUNK):
             chunk = slice(start, start + _CHUNK)
-            likeness = units[chunk] @ self.units.T
-            likeness += np.float32(same_task) * (rows.task[chunk, None] == self.task)
-            nearest = _nearest(likeness, max(counts))
-            sums = np.concatenate([np.zeros((len(nearest), 1, found[0].shape[1])), self.values[nearest]], axis=1)
-            sums = np.cumsum(sums, axis=1)
-            for count, out in zip(counts, found, strict=True):
-                out[chunk] = (sums[:, count] + PRIOR * self.prior[rows.task[chunk]]) / (count + PRIOR)
+            task = rows.task[chunk]
+            unlike = -units[chunk] @ self.units.T
+            together = task[:, None] == self.task
+            for at, bonus in enumerate(same_task):
+                nearest = _nearest(unlike - np.float32(bonus) * together if bonus else unlike, max(counts))
+                outs = found[at * len(counts) : (at + 1) * len(counts)]
+                for count, total, out in zip(counts, _first_sums(self.values, nearest, counts), outs, strict=True):
+                    out[chunk] = (total + PRIOR * self.prior[task]) / (count + PRIOR)
         return found
 
 
@@ -73,7 +77,7 @@ def fit_knn(train: Rows, *, seed: int) -> KnobLadder[Seen, float]:
     every = _index(train)
 
     def see(rows: Rows) -> Seen:
-        return _split(every.means(rows, same_task, (count,))[0], scale)
+        return _split(every.means(rows, (same_task,), (count,))[0], scale)
 
     def decide(_: Rows, seen: Seen, price: float) -> Run:
         return best_value(seen.quality, seen.cost, price)
@@ -90,8 +94,7 @@ def _choose(train: Rows, seed: int) -> tuple[tuple[float, int], FloatArray]:
     held_out = [np.empty((train.n, 2 * tiers)) for _ in settings]
     for fit_on, look_at in inner_folds(train, seed=seed):
         index, rows = _index(take(train, fit_on)), take(train, look_at)
-        found = [means for same_task in SAME_TASK for means in index.means(rows, same_task, NEIGHBOURS)]
-        for kept, means in zip(held_out, found, strict=True):
+        for kept, means in zip(held_out, index.means(rows, SAME_TASK, NEIGHBOURS), strict=True):
             kept[look_at] = means
     error = [float(np.square(kept[:, :tiers] - train.quality).mean()) for kept in held_out]
     best = int(np.argmin(error))
@@ -108,13 +111,22 @@ def _units(features: Vectors) -> Vectors:
     return np.asarray(features / np.where(norm > 0.0, norm, 1.0), dtype=np.float32)
 
 
-def _nearest(likeness: Vectors, count: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Positions of the `count` largest of each row, largest first."""
+def _nearest(unlike: Vectors, count: int) -> Positions:
+    """Positions of the `count` smallest of each row, smallest first."""
     if count == 0:
-        return np.empty((len(likeness), 0), dtype=np.int64)
-    some = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
-    order = np.argsort(-np.take_along_axis(likeness, some, axis=1), axis=1, kind="stable")
+        return np.empty((len(unlike), 0), dtype=np.int64)
+    some = np.argpartition(unlike, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(unlike, some, axis=1), axis=1, kind="stable")
     return np.take_along_axis(some, order, axis=1)
+
+
+def _first_sums(values: FloatArray, nearest: Positions, counts: Sequence[int]) -> Iterator[FloatArray]:
+    """Of the first `count` of `nearest` for each of the rising `counts`, (n, columns): from one count to the next."""
+    total, done = np.zeros((len(nearest), values.shape[1])), 0
+    for count in counts:
+        total = total + values[nearest[:, done:count]].sum(axis=1)
+        done = count
+        yield total
 
 
 def _split(values: FloatArray, scale: float) -> Seen:

@@ -51,10 +51,11 @@ def fit_linear(x: Vectors, loss: Loss, outputs: int, folds: Sequence[tuple[Posit
     penalties = PENALTIES if len(folds) > 1 else PENALTIES[:1]
     held_out = [np.empty((len(x), outputs), dtype=np.float32) for _ in penalties]
     for fit_on, look_at in folds:
+        seen, unseen = x[fit_on], x[look_at]
         weights = np.zeros((x.shape[1], outputs), dtype=np.float32)
         for penalty, kept in zip(penalties, held_out, strict=True):
-            weights = descend(x[fit_on], loss, fit_on, penalty, weights)
-            kept[look_at] = x[look_at] @ weights
+            weights = descend(seen, loss, fit_on, penalty, weights)
+            kept[look_at] = unseen @ weights
     every = np.arange(len(x))
     best = int(np.argmin([loss(kept, every)[0] for kept in held_out]))
     start = np.zeros((x.shape[1], outputs), dtype=np.float32)

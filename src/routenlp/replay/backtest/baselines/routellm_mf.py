@@ -88,9 +88,10 @@ def _cross_fitted(
     held_out: list[Vectors] = [np.empty((len(x), tiers), dtype=np.float32) for _ in penalties]
     for fit_on, look_at in folds:
         factors = _start(x.shape[1], tiers, seed)
+        seen, unseen = x[fit_on], x[look_at]
         for penalty, kept in zip(penalties, held_out, strict=True):
-            factors = _descend(x[fit_on], loss, fit_on, penalty, factors)
-            kept[look_at] = factors.strengths(x[look_at])
+            factors = _descend(seen, loss, fit_on, penalty, factors)
+            kept[look_at] = factors.strengths(unseen)
     every = np.arange(len(x))
     best = int(np.argmin([loss(kept, every)[0] for kept in held_out]))
     factors = _descend(x, loss, every, penalties[best], _start(x.shape[1], tiers, seed))

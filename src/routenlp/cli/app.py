@@ -34,6 +34,14 @@ class Guarantee(StrEnum):
     PAPER = "paper"
 
 
+class ServeWhen(StrEnum):
+    """Statuses under which cheap tiers may serve."""
+
+    CERTIFIED = "certified"
+    ASYMPTOTIC = "asymptotic"
+    EMPIRICAL = "empirical"
+
+
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="YAML settings in place of the built-in ones.")]
 JsonTarget = Annotated[str | None, typer.Option("--json", help="Write the figures as JSON: a file, or - for stdout.")]
 
@@ -148,6 +156,45 @@ def backtest_command(
         calibrate_most,
     )
     backtest.run(outcomes, options, json_target, plots)
+
+
+@app.command("train")
+def train_command(
+    outcomes: Annotated[Path, typer.Argument(help="Recorded outcomes: parquet, csv, csv.gz, jsonl or jsonl.gz.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the router.")],
+    tiers: Annotated[
+        str | None, typer.Option(help="Models, cheapest first, with commas; else the efficient ones.")
+    ] = None,
+    eps: Annotated[float, typer.Option(help="Quality that may be lost.")] = 0.03,
+    delta: Annotated[float, typer.Option(help="Allowed chance that calibration was unlucky.")] = 0.1,
+    serve_when: Annotated[
+        ServeWhen, typer.Option(help="The weakest status under which cheap tiers may serve.")
+    ] = ServeWhen.ASYMPTOTIC,
+    seed: int = 0,
+    cost: Annotated[list[str] | None, typer.Option(help="MODEL=USD for one query; may be repeated.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="YAML of prices by model.")] = None,
+    task_column: str | None = None,
+    split_column: Annotated[str | None, typer.Option(help="Column whose test rows are the test fold.")] = None,
+    calibrate_most: Annotated[int | None, typer.Option(help="Use at most so many calibration queries.")] = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Fits the router and its stop rule to recorded outcomes, certifies them, and stores them."""
+    from routenlp.cli import backtest, train
+    from routenlp.conformal.verdict import Status
+
+    options = train.Options(
+        [t.strip() for t in tiers.split(",")] if tiers else None,
+        eps,
+        delta,
+        Status(serve_when.value),
+        seed,
+        backtest.parse_costs(cost or []),
+        prices,
+        task_column,
+        split_column,
+        calibrate_most,
+    )
+    train.run(outcomes, out, options, json_target)
 
 
 @data.command("get")

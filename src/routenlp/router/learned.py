@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from routenlp.contracts import Encoder, Estimator
-from routenlp.router.nested import joined
+from routenlp.router.nested import joined, part_of
 from routenlp.router.reading import SurfaceFrame, reading
 from routenlp.types import Estimate, Parts, Query, Route
 
@@ -70,6 +71,22 @@ class LearnedRouter:
         }
         arrays = {"surface_mean": self.surface.mean, "surface_scale": self.surface.scale}
         return joined(self.KIND, meta, {"quality": self.quality.parts(), "cost": self.cost.parts()}, arrays)
+
+    @classmethod
+    def from_parts(cls, parts: Parts, encoder: Encoder, build: Callable[[Parts], Estimator]) -> LearnedRouter:
+        """The inverse of `parts`; `build` makes estimators. Raises `KeyError` where a part is missing."""
+        meta = cast("Mapping[str, Any]", parts.meta)
+        mean, scale = (np.asarray(parts.arrays[f"surface_{name}"], dtype=np.float64) for name in ("mean", "scale"))
+        return cls(
+            encoder,
+            SurfaceFrame(mean, scale),
+            tuple(meta["tiers"]),
+            tuple(meta["tasks"]),
+            build(part_of(parts, "quality")),
+            build(part_of(parts, "cost")),
+            float(meta["top_cost_usd"]),
+            float(meta["price"]),
+        )
 
     def _to_the_top(self, query: Query, reason: str) -> Route:
         return Route(query.task, self.tiers[-1], (), reason)

@@ -17,7 +17,9 @@ from routenlp.contracts import Encoder, Router, Scorer, StopRule
 from routenlp.errors import ArtefactError
 from routenlp.portfolio.tiers import Portfolio, Tier
 from routenlp.router.estimator import LinearEstimator
+from routenlp.router.estimators import estimator_from_parts
 from routenlp.router.exploration import ExploringRouter
+from routenlp.router.learned import LearnedRouter
 from routenlp.router.pre_router import PreRouter
 from routenlp.scoring.learned import ScorePerTask
 from routenlp.scoring.token_uncertainty import TokenUncertainty
@@ -58,7 +60,7 @@ def load(folder: Path, encoder: Encoder) -> Policy:
         return Policy(
             portfolio=Portfolio(tuple(msgspec.convert(tier, Tier) for tier in frame["portfolio"])),
             tasks={task["name"]: msgspec.convert(task, Task) for task in frame["tasks"]},
-            router=_router(parts["router"], encoder, folder),
+            router=build_router(parts["router"], encoder, str(folder)),
             scorer=_known(SCORERS, parts["scorer"], folder)(parts["scorer"]),
             stop_rule=_known(STOP_RULES, parts["stop_rule"], folder)(parts["stop_rule"]),
             models=frame["models"],
@@ -68,18 +70,24 @@ def load(folder: Path, encoder: Encoder) -> Policy:
         raise ArtefactError(str(folder), f"lacks a part ({exc})", "Save the policy again with this version.") from exc
 
 
-def _router(parts: Parts, encoder: Encoder, folder: Path) -> Router:
+def build_router(parts: Parts, encoder: Encoder, where: str) -> Router:
+    """A router from its parts; `where` names them in errors.
+
+    Raises `ArtefactError` for a kind that is not known, and for another encoder than it was trained with.
+    """
     meta: Any = parts.meta
     if parts.kind == ExploringRouter.KIND:
-        return ExploringRouter.from_parts(parts, lambda inner: _router(inner, encoder, folder))
-    if parts.kind != PreRouter.KIND:
-        raise ArtefactError(str(folder), f"has a router of kind {parts.kind!r}", "Update routenlp to read it.")
+        return ExploringRouter.from_parts(parts, lambda inner: build_router(inner, encoder, where))
+    if parts.kind not in (PreRouter.KIND, LearnedRouter.KIND):
+        raise ArtefactError(where, f"has a router of kind {parts.kind!r}", "Update routenlp to read it.")
     if meta["encoder"] != encoder.name:
         raise ArtefactError(
-            str(folder),
+            where,
             f"was made with encoder {meta['encoder']!r}, not {encoder.name!r}",
             "Pass the encoder it was trained with, or train the router again.",
         )
+    if parts.kind == LearnedRouter.KIND:
+        return LearnedRouter.from_parts(parts, encoder, estimator_from_parts)
     return PreRouter(encoder, LinearEstimator.from_parts(parts), tuple(meta["tiers"]), meta["cutoffs"])
 
 

@@ -15,11 +15,11 @@ from routenlp.bench.six_tasks.table import Table, interval
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.conformal.verdict import Status
 from routenlp.errors import SettingsError
+from routenlp.replay import stored_router
 from routenlp.replay.backtest.certify import Target
 from routenlp.replay.outcomes.reading import read_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.replay.trained import Trained, train
-from routenlp.store import routers
 from routenlp.types import Query
 
 TIMED = 500
@@ -71,7 +71,7 @@ def run(outcomes: Path, out: Path, options: Options, json_target: str | None) ->
             seed=options.seed,
         )
     train_s = time.perf_counter() - begin
-    version = routers.save(out, trained.encoder, trained.router, trained.stop_rule)
+    version = stored_router.save(out, trained.encoder, trained.router, trained.stop_rule)
     timed = _time(out, table, train_s, time.perf_counter)
     console = open_console(stderr=json_target == "-")
     show_lines(console, ["", *words(trained, target, out), ""])
@@ -145,7 +145,7 @@ def _read(outcomes: Path, options: Options) -> OutcomeTable:
 
 def _time(folder: Path, table: OutcomeTable, train_s: float, clock: Callable[[], float]) -> Timed:
     begin = clock()
-    stored = routers.load(folder)
+    stored = stored_router.load(folder)
     load_s = clock() - begin
     times = []
     for query_id, task, text in list(zip(table.ids, table.tasks, table.texts or (), strict=True))[:TIMED]:

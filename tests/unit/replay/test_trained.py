@@ -14,13 +14,13 @@ from routenlp.conformal.verdict import Status
 from routenlp.errors import ArtefactError, DataError
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
+from routenlp.replay import stored_router
 from routenlp.replay.backtest.certify import Target
 from routenlp.replay.outcomes.folds import fold_outcomes
 from routenlp.replay.outcomes.reading import read_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
+from routenlp.replay.stored_router import StoredRouter
 from routenlp.replay.trained import Trained, log_loss, train
-from routenlp.store import routers
-from routenlp.store.routers import StoredRouter
 from routenlp.types import Answer, Parts, Query, Task
 
 pytestmark = pytest.mark.slow
@@ -43,8 +43,8 @@ def trained(table: OutcomeTable) -> Trained:
 @pytest.fixture(scope="module")
 def stored(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> StoredRouter:
     folder = tmp_path_factory.mktemp("trained") / "router"
-    routers.save(folder, trained.encoder, trained.router, trained.stop_rule)
-    return routers.load(folder)
+    stored_router.save(folder, trained.encoder, trained.router, trained.stop_rule)
+    return stored_router.load(folder)
 
 
 class Confidences:
@@ -107,17 +107,17 @@ def test_no_text_stops_it(stored: StoredRouter, text: str) -> None:
 def test_training_twice_gives_the_same_bytes(table: OutcomeTable, trained: Trained, tmp_path: Path) -> None:
     again = fitted(table)
     versions = [
-        routers.save(tmp_path / str(i), t.encoder, t.router, t.stop_rule) for i, t in enumerate((trained, again))
+        stored_router.save(tmp_path / str(i), t.encoder, t.router, t.stop_rule) for i, t in enumerate((trained, again))
     ]
     assert versions[0] == versions[1]
 
 
 def test_an_altered_router_is_refused(trained: Trained, tmp_path: Path) -> None:
     folder = tmp_path / "router"
-    routers.save(folder, trained.encoder, trained.router, trained.stop_rule)
+    stored_router.save(folder, trained.encoder, trained.router, trained.stop_rule)
     (folder / "router.json").write_bytes((folder / "router.json").read_bytes() + b" ")
     with pytest.raises(ArtefactError):
-        routers.load(folder)
+        stored_router.load(folder)
 
 
 def test_what_cannot_be_proved_is_stored_as_always_top() -> None:

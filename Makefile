@@ -48,7 +48,9 @@ $(BIN)/python:
 # tested under one version of Python; under any other the newest versions are taken.
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml $(wildcard constraints-*.txt)
 	@pins="constraints-$$($(BIN)/python -c 'import sys; print("py%d%d" % sys.version_info[:2])').txt"; \
-	  set -x; $(BIN)/python -m pip install --quiet $$(test -f $$pins && echo "-c $$pins") -e '.[dev]'
+	  pins="$$(test -f $$pins && echo "-c $$pins")"; set -x; $(BIN)/python -m pip install --quiet $$pins -e '.[dev]' && \
+	  { $(BIN)/python -m pip install --quiet $$pins -e '.[train]' || echo \
+	  "No torch for processors here: tests of the paper's network skip. See docs/decisions/dependencies.md." >&2; }
 	@touch $(VENV)/.installed-bench $@
 
 $(VENV)/.installed-bench: $(BIN)/python pyproject.toml $(wildcard constraints-*.txt)

@@ -5,11 +5,15 @@ The cells here are a few of `routenlp bench off-policy`, which runs all of them.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from routenlp.bench.off_policy.run import GRID, LOGS, Cell, coverage, fewest_covered, sound
+from routenlp.bench.off_policy import recorded
+from routenlp.bench.off_policy.run import GRID, LOGS, Cell, as_lines, checks, coverage, fewest_covered, sound
 from routenlp.bench.off_policy.worlds import Spec, draw_log, world
+from routenlp.replay.outcomes.reading import read_outcomes
 
 CELLS = (
     Cell(Spec(), 300, "wrong"),
@@ -79,3 +83,24 @@ def test_simulated_actions_are_drawn_as_their_propensities_say():
 
 def test_the_grid_has_cells_with_and_without_a_promise():
     assert {sound(cell) for cell in GRID} == {True, False}
+
+
+def test_the_bench_reports_intervals_that_miss():
+    broken = Cell(Spec(), 300, "right", method="ips")
+    found = coverage(Cell(Spec(epsilon=0.05), 3_000, "wrong", clip=5.0), logs=50)
+    assert all(check["holds"] for check in checks(coverage(broken, logs=50)))
+    assert not checks([replace(one, cell=broken) for one in found])[0]["holds"]
+    assert len(as_lines(found)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_estimates_agree_with_full_replay_on_recorded_outcomes(outcomes_dir):
+    [recording] = [one for one in recorded.RECORDINGS if one.priced]
+    table = read_outcomes(outcomes_dir / f"{recording.name}.parquet", prices=outcomes_dir / "prices.yaml")
+    half = recorded.halve(table, recording.tiers, epsilon=0.2)
+    for found in recorded.against_truth(half, recording.name, n=3_000, epsilon=0.2, logs=50):
+        assert found.given == 50
+        assert found.covered >= fewest_covered(50, 3)
+        assert found.mean == pytest.approx(found.truth, abs=0.02)
+        assert found.root_mean_square_error < 0.06

@@ -102,6 +102,17 @@ def guarantees_command(
     guarantees.run(json_target, every=every)
 
 
+@bench.command("off-policy")
+def off_policy_command(
+    quick: Annotated[bool, typer.Option("--quick", help="100 logs a cell in place of 1,000.")] = False,
+    json_target: JsonTarget = None,
+) -> None:
+    """Counts how often estimates from an exploring log hold the truth. Exit code 1 where they do so too seldom."""
+    from routenlp.cli import off_policy
+
+    off_policy.run(os.environ, json_target, quick=quick)
+
+
 @bench.command("calibration-size")
 def calibration_size_command(
     settings: SettingsFile = None,

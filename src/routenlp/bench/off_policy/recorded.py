@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,10 @@ from routenlp.bench.off_policy.run import FIGURES
 from routenlp.replay.backtest.features import count_table, fit_features, make_rows, take
 from routenlp.replay.backtest.rows import Rows
 from routenlp.replay.folds import fraction
+from routenlp.replay.intervals import Interval
 from routenlp.replay.off_policy.evaluation import evaluate
 from routenlp.replay.off_policy.logged import LoggedQueries
-from routenlp.replay.off_policy.regression import Expected, by_estimator
+from routenlp.replay.outcomes.reading import read_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.training.ridge_fit import fit_ridge
 from routenlp.types import FloatArray
@@ -27,6 +29,31 @@ LOGGED_PRICE = 0.3
 """Of cost over always-top's, in quality units: what the router that logs weighs by."""
 NEW_PRICE = 0.05
 """Of the router that is judged: it buys quality more readily."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file, its tiers, cheapest first, and whether `prices.yaml` prices it."""
+
+    name: str
+    tiers: tuple[str, ...]
+    priced: bool
+
+
+RECORDINGS = (
+    Recording(
+        "ulab_llmrouter_9", ("llama-3.1-8b-instruct", "gemma-2-9b-it", "llama-3.1-nemotron-51b-instruct"), priced=True
+    ),
+    Recording(
+        "mmlupro_cot_responses",
+        ("Phi-3-mini-4k-instruct", "gemini-1.5-flash-002", "gemini-1.5-pro-002"),
+        priced=False,
+    ),
+)
+"""One with a price a query for each tier, one in which costs vary from query to query."""
+SIZES = ((1_000, 0.1), (1_000, 0.2), (3_000, 0.1), (3_000, 0.2))
+"""Queries logged, and epsilon."""
+LOGS = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +71,8 @@ class Half:
 class Against:
     """One figure over many logs of one size, against the truth."""
 
+    recording: str
     figure: str
-    regression: str
     n: int
     epsilon: float
     logs: int
@@ -107,41 +134,63 @@ def draw_log(half: Half, n: int, *, seed: int) -> tuple[LoggedQueries, NDArray[n
         half.rows.cost_usd[rows, action],
         half.rows.groups[rows],
         estimates=half.estimates[rows],
-        features=half.rows.features[rows],
     )
     return logged, rows
 
 
 def against_truth(
-    half: Half, *, n: int, epsilon: float, logs: int, by: str = "estimates", seed: int = 0
+    half: Half, recording: str, *, n: int, epsilon: float, logs: int = LOGS, seed: int = 0
 ) -> tuple[Against, ...]:
-    """Every figure. `by`: `estimates` fits a ridge on the router's estimates, `features` one on the features."""
+    """Every figure, over this many logs."""
     reports = []
     for i in range(logs):
         logged, rows = draw_log(half, n, seed=seed + i)
-        expected: Expected | None = by_estimator(logged, fit_ridge, seed=seed) if by == "features" else None
-        reports.append(evaluate(logged, half.target[rows], expected=expected))
-    out = []
-    for name, true in true_figures(half).items():
-        found = [FIGURES[name](report) for report in reports]
-        bounds = [(one.low, one.high) for one in found if one.low is not None and one.high is not None]
-        estimates = np.array([one.estimate for one in found], dtype=np.float64)
-        out.append(
-            Against(
-                name,
-                by,
-                n,
-                epsilon,
-                logs=logs,
-                given=len(bounds),
-                covered=sum(low <= true <= high for low, high in bounds),
-                truth=true,
-                mean=float(estimates.mean()),
-                root_mean_square_error=float(np.sqrt(((estimates - true) ** 2).mean())),
-                width=float(np.mean([high - low for low, high in bounds])) if bounds else None,
-            )
-        )
+        reports.append(evaluate(logged, half.target[rows]))
+    truth = true_figures(half)
+    found = {name: [figure(report) for report in reports] for name, figure in FIGURES.items()}
+    return tuple(_against(found[name], truth[name], recording, name, n, epsilon) for name in FIGURES)
+
+
+def run(folder: Path, *, logs: int = LOGS, seed: int = 0) -> tuple[Against, ...]:
+    """Every recording at every size."""
+    out: list[Against] = []
+    for recording in RECORDINGS:
+        prices = folder / "prices.yaml" if recording.priced else None
+        table = read_outcomes(folder / f"{recording.name}.parquet", prices=prices)
+        for n, epsilon in SIZES:
+            half = halve(table, recording.tiers, epsilon=epsilon, seed=seed)
+            out.extend(against_truth(half, recording.name, n=n, epsilon=epsilon, logs=logs, seed=seed))
     return tuple(out)
+
+
+def as_lines(found: Sequence[Against]) -> tuple[str, ...]:
+    """A table in Markdown: the same figures as `docs/decisions/off_policy.md`."""
+    head = "| recording | logged | epsilon | figure | truth | mean estimate | RMSE | mean width | covered |"
+    rows = [
+        f"| {one.recording} | {one.n:,} | {one.epsilon:g} | {one.figure} | {one.truth:.3f} | {one.mean:.3f} | "
+        f"{one.root_mean_square_error:.3f} | {'none' if one.width is None else format(one.width, '.3f')} | "
+        f"{one.covered} of {one.given} |"
+        for one in found
+    ]
+    return (head, f"|{' --- |' * 9}", *rows)
+
+
+def _against(found: Sequence[Interval], truth: float, recording: str, figure: str, n: int, epsilon: float) -> Against:
+    bounds = [(one.low, one.high) for one in found if one.low is not None and one.high is not None]
+    estimates = np.array([one.estimate for one in found], dtype=np.float64)
+    return Against(
+        recording,
+        figure,
+        n,
+        epsilon,
+        logs=len(found),
+        given=len(bounds),
+        covered=sum(low <= truth <= high for low, high in bounds),
+        truth=truth,
+        mean=float(estimates.mean()),
+        root_mean_square_error=float(np.sqrt(((estimates - truth) ** 2).mean())),
+        width=float(np.mean([high - low for low, high in bounds])) if bounds else None,
+    )
 
 
 def _worth_most(worth: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from routenlp.bench.frame import at_most
 from routenlp.bench.off_policy.worlds import ACTIONS, Regression, Spec, World, draw_log, regression, world
 from routenlp.conformal.binomial import pmf
 from routenlp.replay.intervals import Interval
@@ -137,3 +138,27 @@ def run(
         if advance is not None:
             advance(done, len(cells))
     return tuple(out)
+
+
+def checks(found: Sequence[Covered]) -> list[dict[str, object]]:
+    """That no figure's intervals miss the truth more often than chance explains, wherever coverage is promised."""
+    asked = [one for one in found if sound(one.cell) and one.given]
+    misses = [(1.0 - one.covered / one.given, one) for one in asked]
+    late = sum(one.covered < fewest_covered(one.given, len(asked)) for one in asked)
+    worst, which = max(misses, key=lambda pair: pair[0])
+    named = f"{which.figure}, n = {which.cell.n}, {which.cell.regression} regression"
+    return [
+        at_most("figures whose intervals cover the truth in under 90% of logs", float(late), 0.0),
+        at_most(f"most misses: {named}", worst, 1.0 - fewest_covered(which.given, len(asked)) / which.given),
+    ]
+
+
+def as_lines(found: Sequence[Covered]) -> tuple[str, ...]:
+    """A line for each figure of each cell."""
+    return tuple(
+        f"{one.figure}: {one.covered} of {one.given} intervals cover ({one.logs - one.given} of {one.logs} logs gave "
+        f"none), width {'unknown' if one.width is None else format(one.width, '.3f')}, bias {one.bias:+.4f}; "
+        f"n = {one.cell.n}, {one.cell.regression} regression, {one.cell.method}, clip {one.cell.clip:g}, "
+        f"{one.cell.spec}"
+        for one in found
+    )

@@ -26,7 +26,7 @@ GROUP_ROWS = 8
 class Spec:
     """What the traffic is like, and how it is logged."""
 
-    epsilon: float = 0.2
+    epsilon: float = 0.3
     grouped: bool = False
     graded: bool = False
     """Qualities anywhere in [0, 1]; else 0 or 1."""

@@ -63,11 +63,8 @@ def by_ridge(logged: LoggedQueries, *, seed: int = 0) -> Expected:
         columns.append(logged.estimates)
     x = np.concatenate(columns, axis=1)
     fold = fold_of_groups(logged.groups, FOLDS, seed)
-    dearest = float(logged.cost_usd.max())
-    return Expected(
-        _cross_fit(x, logged, logged.quality, fold).clip(0.0, 1.0),
-        _cross_fit(x, logged, logged.cost_usd, fold).clip(0.0, dearest),
-    )
+    found = _cross_fit(x, logged, np.stack([logged.quality, logged.cost_usd], axis=1), fold)
+    return Expected(found[:, :, 0].clip(0.0, 1.0), found[:, :, 1].clip(0.0, float(logged.cost_usd.max())))
 
 
 def by_estimator(logged: LoggedQueries, fit: Fit, *, seed: int = 0) -> Expected:
@@ -89,20 +86,21 @@ def by_estimator(logged: LoggedQueries, fit: Fit, *, seed: int = 0) -> Expected:
     return Expected(found[0], found[1] * unit)
 
 
-def _cross_fit(x: FloatArray, logged: LoggedQueries, outcome: FloatArray, fold: NDArray[np.int64]) -> FloatArray:
-    predicted = np.empty((logged.n, len(logged.actions)))
+def _cross_fit(x: FloatArray, logged: LoggedQueries, outcomes: FloatArray, fold: NDArray[np.int64]) -> FloatArray:
+    """`outcomes`: shape (n, 2). Returns shape (n, K, 2)."""
+    predicted = np.empty((logged.n, len(logged.actions), outcomes.shape[1]))
     for f in range(FOLDS):
         held, others = fold == f, fold != f
         for k in range(len(logged.actions)):
             rows = others & (logged.action == k)
             # An action without a row elsewhere is expected to bring what the others do, until rows say more.
             rows = rows if rows.any() else others
-            predicted[held, k] = _ridge(x[rows], outcome[rows], x[held]) if rows.any() else outcome.mean()
+            predicted[held, k] = _ridge(x[rows], outcomes[rows], x[held]) if rows.any() else outcomes.mean(axis=0)
     return predicted
 
 
 def _ridge(x: FloatArray, y: FloatArray, at: FloatArray) -> FloatArray:
-    centre, mean = x.mean(axis=0), float(y.mean())
+    centre, mean = x.mean(axis=0), y.mean(axis=0)
     inside = x - centre
     weights = np.linalg.solve(inside.T @ inside + PENALTY * np.eye(x.shape[1]), inside.T @ (y - mean))
     return np.asarray(mean + (at - centre) @ weights)

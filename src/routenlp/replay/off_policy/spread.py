@@ -8,14 +8,15 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from routenlp.conformal.groups import MIN_GROUPS
 from routenlp.replay.intervals import Interval
 from routenlp.replay.off_policy.doubly_robust import Valued
 
 FEWEST_DEGREES = 5.0
 """Of freedom: with fewer, bounds would be made up."""
-FEWEST_ROWS = 30.0
-"""Effective rows, and groups: with fewer, the few draws that carry the estimate may well not have happened, and nothing
-in the log shows it."""
+FEWEST_ROWS = 50.0
+"""Effective rows: with fewer, the few draws that carry the estimate may well not have happened, and nothing in the log
+shows it."""
 
 
 def interval(
@@ -30,7 +31,7 @@ def interval(
     """Normal interval clustered by group, within [0, high], which the truth is known to lie in.
 
     Widened as Student's t by the degrees of freedom of the sum of squares: where it rests on a few large weights, they
-    are few. No bounds with under `FEWEST_DEGREES` of them, or on under `FEWEST_ROWS` effective rows or groups.
+    are few. No bounds with under `FEWEST_DEGREES` of them, `FEWEST_ROWS` effective rows or `MIN_GROUPS` groups.
     `floor`: the least standard error, so that a log without a single failure does not prove that there is none.
     """
     member = np.unique(groups, return_inverse=True)[1]
@@ -38,7 +39,7 @@ def interval(
     count, total = len(squares), float(squares.sum())
     estimate = min(max(valued.estimate, 0.0), high)
     degrees = degrees_of_freedom(squares)
-    if degrees < FEWEST_DEGREES or min(effective_rows, count) < FEWEST_ROWS:
+    if degrees < FEWEST_DEGREES or effective_rows < FEWEST_ROWS or count < MIN_GROUPS:
         return Interval(estimate, None, None)
     error = max(math.sqrt(total * count / (count - 1)) / len(groups), floor)
     half = student_quantile(0.5 + confidence / 2.0, degrees) * error

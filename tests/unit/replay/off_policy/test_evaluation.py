@@ -59,8 +59,9 @@ def test_weights_alone_are_the_estimate_of_horvitz_and_thompson():
 
 def test_a_perfect_regression_needs_no_luck():
     """The prices are what the regression says, so nothing is left for the weights to correct."""
-    logged = log()
-    report = evaluate(logged, always(1), expected=replace(nothing(), cost_usd=np.tile(PRICES, (400, 1))))
+    logged = log(600)
+    prices = replace(nothing(600), cost_usd=np.tile(PRICES, (600, 1)))
+    report = evaluate(logged, always(1, 600), expected=prices)
     assert report.cost_ratio.estimate == pytest.approx(0.3)
     assert report.cost_ratio.high - report.cost_ratio.low == pytest.approx(0.0, abs=1e-12)
 
@@ -71,10 +72,10 @@ def test_a_known_cost_of_the_top_tier_is_used():
 
 
 def test_rows_that_are_said_twice_in_groups_say_no_more():
-    logged = log(300)
-    twice = np.tile(np.arange(300), 2)
-    report, again = evaluate(logged, always(0, 300)), evaluate(logged.take(twice), always(0, 600))
-    alone = evaluate(replace(logged.take(twice), groups=np.arange(600)), always(0, 600))
+    logged = log(600)
+    twice = np.tile(np.arange(600), 2)
+    report, again = evaluate(logged, always(0, 600)), evaluate(logged.take(twice), always(0, 1_200))
+    alone = evaluate(replace(logged.take(twice), groups=np.arange(1_200)), always(0, 1_200))
 
     def width(one):
         return one.quality.high - one.quality.low

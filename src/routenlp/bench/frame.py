@@ -16,15 +16,14 @@ def frame(
     seconds: float,
     rows: Sequence[Mapping[str, object]],
     checks: Sequence[Mapping[str, object]],
-    peak_rss_mb: float | None = None,
     **more: object,
 ) -> dict[str, object]:
     """`rows`: the table's, with their intervals. `checks`: from `at_most`. `more`: what this bench has beside them.
 
-    `peak_rss_mb`: where the work was done elsewhere or earlier; None takes this process's, up to now.
+    `peak_rss_mb` is this process's up to now, unless `more` has one: of work that was done elsewhere, or before.
     """
     # Linux counts KiB, other systems bytes; the benches' memory targets are for Linux.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0 if peak_rss_mb is None else peak_rss_mb
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
     return {
         "bench": bench,
         "version": __version__,

@@ -185,7 +185,7 @@ def as_json(rows: Sequence[Row], *, quick: bool, seed: int, seconds: float) -> d
         "backtests",
         seed=seed,
         seconds=seconds,
-        peak_rss_mb=max((r.peak_rss_mb for r in rows), default=0.0),
+        peak_rss_mb=round(max((r.peak_rss_mb for r in rows), default=0.0)),
         rows=[asdict(r) for r in rows],
         checks=[asdict(c) for c in checks(rows, quick=quick)],
         quick=quick,

@@ -151,7 +151,7 @@ def as_json(result: Result, settings: Settings, *, bench: str, limits: Mapping[s
         bench,
         seed=settings.seed,
         seconds=result.seconds,
-        peak_rss_mb=result.peak_rss_mb,
+        peak_rss_mb=round(result.peak_rss_mb),
         rows=[asdict(m) for measures in result.tasks.values() for m in measures.rows],
         checks=checks(result, limits),
         quick=result.workload.sampled,

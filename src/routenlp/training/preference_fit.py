@@ -71,7 +71,7 @@ def fit_preferences(
     if len(np.unique(groups[told])) < 2:
         raise TrainingError("preferences", "all lie in one group", "Give two groups at least: one is held out")
     loss = _loss(wins, outcomes, pair_weight, graded_weight)
-    fold = fold_of_groups(np.unique(groups, return_inverse=True)[1], FOLDS, seed)
+    fold = folds_of_labelled(groups, told, seed)
     held_out = [np.zeros((n, tiers)) for _ in PENALTIES]
     for f in range(FOLDS):
         fit_on, look_at = told[fold[told] != f], np.flatnonzero(fold == f)
@@ -81,6 +81,14 @@ def fit_preferences(
     model = _path(features, task, loss, told, tasks, low, high)[best]
     quality = 1.0 / (1.0 + np.exp(-np.clip(held_out[best], -30.0, 30.0)))
     return FittedStrengths(model, np.clip(quality, low, high))
+
+
+def folds_of_labelled(groups: NDArray[np.int64], told: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """A fold for each row, whole groups together, the groups that have labels spread evenly."""
+    labelled = np.isin(groups, groups[told])
+    fold = np.zeros(len(groups), dtype=np.int64)
+    fold[labelled] = fold_of_groups(groups[labelled], FOLDS, seed)
+    return fold
 
 
 def _path(

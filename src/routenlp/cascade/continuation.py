@@ -1,12 +1,15 @@
 """The continuation rule: before and after every answer, stop, or call any dearer tier, whichever is worth most.
 
-    stop:    v_S = max over s in S of u_s,                        u_k = q_k(x, S) + margin 1{k = top}
+    u_k = q_k(x, S) + margin 1{k = top} - nu P(latency_k > time left) 1{k not in S}
+    stop:    v_S = max over s in S of u_s
     call k:  max(u_k, v_S, max over l > k of u_l - price c_l / c_top) - price c_k / c_top + option_k(x, S)
 
 S are the tiers already run, q the estimates of `cascade.estimates`, price = 1 / lambda. The maximum is the best that
 one could do after k without learning anything from k's answer; `option_k`, 0 or more, is what that answer is expected
 to be worth as information. With no options the rule compares u_k - price c_k / c_top with v_S, for calling k only to
-go on to l is never better than calling l. On stop, the answer that v_S belongs to is returned, so an escalation never
+go on to l is never better than calling l. Tiers that are infeasible in the time left (`cascade.deadlines`) are not
+called; while nothing has answered, some tier always is: the top where it is in time, else the one that the rule would
+take without a limit. On stop, the answer that v_S belongs to is returned, so an escalation never
 ends in an answer that is expected to be worse. Route-only and cascades that climb tier by tier are the same rule with
 fewer calls allowed (`Reach`).
 """
@@ -21,10 +24,12 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from routenlp.cascade.deadlines import Deadlines, Late
 from routenlp.cascade.estimates import AnswerQuality, Evidence, members
 from routenlp.types import Call, FloatArray, Parts, Route, Step, Stop
 
 STOPS = -1
+_DEADLINES = "deadlines."
 
 
 class Reach(Enum):
@@ -59,6 +64,8 @@ class Utility:
     """Bonus of the top tier's answer, in quality units. 0 or more."""
     options: FloatArray | None = None
     """Weights of `option_terms`, shape (states, K, TERMS), fitted for this price and margin; None: no look-ahead."""
+    deadlines: Deadlines | None = None
+    """Limits of latency with nu; None: time is not looked at."""
 
 
 ALWAYS_TOP = Utility(0.0, 2.0)
@@ -76,22 +83,48 @@ class Decisions:
 
 
 def decide(
-    predicted: FloatArray, state: int, relative_cost: FloatArray, utility: Utility, reach: Reach = Reach.DEARER
+    predicted: FloatArray,
+    state: int,
+    relative_cost: FloatArray,
+    utility: Utility,
+    reach: Reach = Reach.DEARER,
+    late: Late | None = None,
 ) -> Decisions:
     """What the rule does; of equals, stopping goes first, then the dearest tier.
 
-    `predicted`: q_k(x, S), shape (n, K). `relative_cost`: c_k(x) / c_top, shape (n, K).
+    `predicted`: q_k(x, S), shape (n, K). `relative_cost`: c_k(x) / c_top, shape (n, K). `late`: None where time is no
+    object.
     """
     n, tiers = predicted.shape
-    worth = with_margin(predicted, utility.margin)
+    worth = in_time(with_margin(predicted, utility.margin), state, late)
     stop, answer = best_so_far(worth, state)
-    allowed = reach.allows(state, tiers)
     best, call = np.full(n, -np.inf), np.full(n, STOPS)
-    for k in np.flatnonzero(allowed):
+    for k in np.flatnonzero(reach.allows(state, tiers)):
         value = call_value(worth, stop, state, int(k), relative_cost, utility, reach)
-        call = np.where(value >= best, k, call)
+        if late is not None:
+            value = np.where(late.feasible[:, k], value, -np.inf)
+        better = (value >= best) & np.isfinite(value)
+        call = np.where(better, k, call)
         best = np.maximum(value, best)
-    return Decisions(np.where(stop >= best, STOPS, call), answer)
+    if late is not None and not state and (call == STOPS).any():
+        hopeless = call == STOPS
+        without_limit = decide(predicted[hopeless], state, relative_cost[hopeless], utility, reach).call
+        call[hopeless] = np.where(late.feasible[hopeless, -1], tiers - 1, without_limit)
+    return Decisions(np.where(stop >= best, STOPS, call) if state else call, answer)
+
+
+NEVER = -2.0
+"""Worth of a tier that cannot answer in time: under every quality, and small enough to be reckoned with."""
+
+
+def in_time(worth: FloatArray, state: int, late: Late | None) -> FloatArray:
+    """Worths less what being late costs those not yet run, shape (n, K)."""
+    if late is None:
+        return worth
+    hurried = np.where(late.feasible, worth - late.penalty, NEVER)
+    run = members(state)
+    hurried[:, run] = worth[:, run]
+    return np.asarray(hurried)
 
 
 def with_margin(quality: FloatArray, margin: float) -> FloatArray:
@@ -186,10 +219,11 @@ class ContinuationRule:
         state = sum(1 << self.tiers.index(step.answer.tier) for step in steps)
         evidence = self._evidence(route.task, expected, steps)
         predicted = self.quality.predict(evidence, state)
-        decisions = decide(predicted, state, self._relative_cost(route), self.utility, self.reach)
+        late = self._late(evidence.task, steps)
+        decisions = decide(predicted, state, self._relative_cost(route), self.utility, self.reach, late)
         call, answer = int(decisions.call[0]), int(decisions.answer[0])
         if call != STOPS:
-            return Call(self.tiers[call], self._why_call(predicted[0], call, answer))
+            return Call(self.tiers[call], self._why_call(predicted[0], call, answer, late))
         chosen = next(step.answer for step in steps if step.answer.tier == self.tiers[answer])
         return Stop(chosen, f"expected quality {predicted[0, answer]:.3f}: no dearer tier is worth its cost")
 
@@ -207,6 +241,8 @@ class ContinuationRule:
         arrays = {**quality.arrays, "mean_cost_usd": self.mean_cost_usd}
         if self.utility.options is not None:
             arrays["options"] = self.utility.options
+        if self.utility.deadlines is not None:
+            arrays |= {f"{_DEADLINES}{name}": array for name, array in self.utility.deadlines.parts().arrays.items()}
         return Parts(self.KIND, arrays, meta)
 
     @classmethod
@@ -214,6 +250,7 @@ class ContinuationRule:
         """The inverse of `parts`; raises `KeyError` where a part is missing."""
         meta = cast("Mapping[str, Any]", parts.meta)
         options = parts.arrays.get("options")
+        limits = {n.removeprefix(_DEADLINES): a for n, a in parts.arrays.items() if n.startswith(_DEADLINES)}
         return cls(
             tuple(meta["tiers"]),
             tuple(meta["tasks"]),
@@ -224,6 +261,7 @@ class ContinuationRule:
                 float(meta["price"]),
                 float(meta["margin"]),
                 None if options is None else np.asarray(options, dtype=np.float64),
+                Deadlines.from_parts(Parts("", limits, {})) if limits else None,
             ),
             Reach(meta["reach"]),
         )
@@ -251,13 +289,25 @@ class ContinuationRule:
                 confidence[0, k] = 1.0 - step.score
         return Evidence(np.array([self.tasks.index(task)]), expected, confidence, length)
 
+    def _late(self, task: NDArray[np.int64], steps: tuple[Step, ...]) -> Late | None:
+        deadlines = self.utility.deadlines
+        if deadlines is None:
+            return None
+        spent_s = np.zeros(1)
+        for step in steps:
+            k = np.array([self.tiers.index(step.answer.tier)])
+            spent_s += deadlines.taken(task, k, np.array([step.answer.latency_s]))
+        return deadlines.weigh(task, spent_s)
+
     def _to_the_top(self, steps: tuple[Step, ...]) -> Stop | Call:
         if steps and steps[-1].answer.tier == self.tiers[-1]:
             return Stop(steps[-1].answer, "nothing is known of this query: the top tier answers")
         return Call(self.tiers[-1], "nothing is known of this query: the top tier answers")
 
-    def _why_call(self, predicted: FloatArray, call: int, answer: int) -> str:
+    def _why_call(self, predicted: FloatArray, call: int, answer: int, late: Late | None) -> str:
         hoped = f"{self.tiers[call]} is expected to reach quality {predicted[call]:.3f}"
+        if late is not None and not late.feasible[0, call]:
+            return f"no tier is expected to answer in time; {hoped}"
         if answer == STOPS:
             return f"{hoped}, most for its cost"
         return f"{hoped}, and the best answer so far {predicted[answer]:.3f}"

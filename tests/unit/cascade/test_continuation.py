@@ -19,10 +19,11 @@ from routenlp.cascade.continuation import (
     Utility,
     decide,
 )
+from routenlp.cascade.deadlines import Deadlines, Late, Latency
 from routenlp.cascade.estimates import SIGNALS, AnswerQuality, AnswerSignals, Evidence, members
 from routenlp.cascade.machine import Ask, advance, start
-from routenlp.cascade.policy import Policy
-from routenlp.replay.backtest.continuation import replay
+from routenlp.cascade.policy import Policy, fingerprint
+from routenlp.replay.backtest.continuation import Timed, replay
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.types import Call, Estimate, Parts, Query, Route, Stop
 
@@ -60,16 +61,22 @@ class Estimator:
         return Parts("router/estimator", {"expected": np.array(self.expected)}, {})
 
 
-def ran(stop_rule: ContinuationRule, expected, scores):
+def ran(stop_rule: ContinuationRule, expected, scores, latency_s=(0.01, 0.01, 0.01)):
     policy = Policy(PORTFOLIO, {"intent": TASK}, Estimator(expected), TokenUncertainty(), stop_rule)
     state = start(policy, Query("q", "intent", "text"))
     while isinstance(state, Ask):
-        state = advance(policy, state, answer(state.tier, scores[TIERS.index(state.tier)]))
+        k = TIERS.index(state.tier)
+        state = advance(policy, state, replace(answer(state.tier, scores[k]), latency_s=latency_s[k]))
     return state.trace
 
 
 def options(seed: int):
     return np.random.default_rng(seed).normal(scale=0.2, size=(2**K, K, TERMS))
+
+
+def deadlines(limit_s=1.0, nu=0.0, median_s=(0.1, 0.3, 0.8), sd=0.3):
+    latency = Latency(np.log([median_s]), np.full((1, K), sd))
+    return Deadlines(latency, np.array([limit_s]), np.array([nu]))
 
 
 chances = st.floats(0, 1)
@@ -80,18 +87,22 @@ rows = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=50)
-@given(rows, st.integers(0, 50), st.floats(0, 3), st.floats(0, 0.3), st.booleans(), st.sampled_from(Reach))
-def test_the_machine_and_the_replay_give_the_same_trace(table, seed, price, margin, ahead, reach):
-    utility = Utility(price, margin, options(seed) if ahead else None)
+limits = st.none() | st.builds(deadlines, st.sampled_from([0.05, 0.5, 1.0, 2.0, np.inf]), st.sampled_from([0.0, 0.3]))
+
+
+@settings(deadline=None, max_examples=100)
+@given(rows, st.integers(0, 50), st.floats(0, 3), st.floats(0, 0.3), st.booleans(), st.sampled_from(Reach), limits)
+def test_the_machine_and_the_replay_give_the_same_trace(table, seed, price, margin, ahead, reach, limit):
+    utility = Utility(price, margin, options(seed) if ahead else None, limit)
     chosen = rule(seed, utility, reach)
     confidence = np.array([[np.nan if u is None else 1.0 - (1.0 - (1.0 - u)) for u in us] for _, us in table])
     n = len(table)
     evidence = Evidence(np.zeros(n, dtype=np.int64), np.array([q for q, _ in table]), confidence, np.ones((n, K)))
     predicted = np.stack([chosen.quality.predict(evidence, state) for state in range(2**K)])
-    run = replay(predicted, np.tile(COST, (n, 1)), utility, reach)
+    latency_s = np.random.default_rng(seed).choice([0.01, 0.2, 0.6, np.nan], (n, K))
+    run = replay(predicted, np.tile(COST, (n, 1)), utility, reach, Timed(evidence.task, latency_s))
     for i, (expected, scores) in enumerate(table):
-        trace = ran(chosen, expected, scores)
+        trace = ran(chosen, expected, scores, latency_s[i])
         assert trace.tiers == tuple(t for t, called in zip(TIERS, run.called[i], strict=True) if called)
         assert trace.answer.tier == TIERS[run.final[i]]
 
@@ -196,3 +207,58 @@ def test_a_routes_own_cost_estimates_go_before_the_mean_costs():
     weighed = rule(0, Utility(0.1, 2.0))
     assert weighed.next(plain, ()).tier == "top"
     assert weighed.next(dear, ()).tier != "top"
+
+
+def test_a_tier_that_cannot_answer_in_time_is_not_called():
+    expected = [0.2, 0.5, 0.9]
+    assert ran(rule(1, Utility(0.01, 1.0)), expected, [0.5] * K).tiers == ("top",)
+    hurried = ran(rule(1, Utility(0.01, 1.0, None, deadlines(limit_s=0.6))), expected, [0.5] * K)
+    assert "top" not in hurried.tiers
+
+
+def test_what_earlier_answers_took_counts_against_the_limit():
+    chosen = rule(1, Utility(0.0, 2.0, None, deadlines(limit_s=1.0)), Reach.NEXT)
+    assert ran(chosen, [0.5] * K, [0.5] * K, (0.01, 0.01, 0.01)).tiers == TIERS
+    assert ran(chosen, [0.5] * K, [0.5] * K, (0.01, 0.5, 0.01)).tiers == TIERS[:2]
+
+
+@given(st.lists(chances, min_size=K, max_size=K), st.integers(0, 50), st.sampled_from(Reach), st.floats(0, 1))
+def test_a_query_is_answered_even_where_no_tier_can_be_in_time(expected, seed, reach, price):
+    hopeless = rule(seed, Utility(price, 0.0, None, deadlines(limit_s=1e-6)), reach)
+    unlimited = rule(seed, Utility(price, 0.0), reach)
+    trace = ran(hopeless, expected, [0.5] * K)
+    assert trace.tiers == ran(unlimited, expected, [0.5] * K).tiers[:1]
+    assert "no tier is expected to answer in time" in unlimited_reason(hopeless, expected)
+
+
+def unlimited_reason(chosen, expected):
+    return chosen.next(Estimator(expected).route(Query("q", "intent", "")), ()).reason
+
+
+def test_a_cascade_whose_first_tier_is_too_slow_goes_to_the_top():
+    slow_small = deadlines(limit_s=1.0, median_s=(5.0, 0.3, 0.8))
+    assert ran(rule(1, Utility(9.0, 0.0, None, slow_small), Reach.NEXT), [0.9] * K, [0.1] * K).tiers == ("top",)
+
+
+def test_the_larger_nu_the_surer_a_tier_must_be_in_time():
+    predicted, cost = np.array([[0.5, 0.6, 0.7]]), np.zeros((1, K))
+
+    def called(nu):
+        late = deadlines(limit_s=0.9, nu=nu).weigh(np.zeros(1, dtype=np.int64), np.zeros(1))
+        return int(decide(predicted, 0, cost, Utility(0.1, 0.0), Reach.DEARER, late).call[0])
+
+    assert [called(nu) for nu in (0.0, 0.1, 1.0)] == [2, 2, 1]
+
+
+def test_an_answer_that_is_there_is_never_late():
+    late = Late(np.ones((1, K)), np.zeros((1, K), dtype=bool))
+    decided = decide(np.array([[0.4, 0.3, 0.9]]), 0b011, COST, Utility(0.1, 0.0), Reach.DEARER, late)
+    assert (decided.call[0], decided.answer[0]) == (STOPS, 0)
+
+
+def test_deadlines_come_back_from_the_rules_parts():
+    before = rule(2, Utility(0.4, 0.01, None, deadlines(nu=0.2)))
+    after = ContinuationRule.from_parts(before.parts()).utility.deadlines
+    assert after.nu.tolist() == [0.2]
+    assert np.array_equal(after.latency.log_mean, before.utility.deadlines.latency.log_mean)
+    assert fingerprint(before.parts()) != fingerprint(rule(2, Utility(0.4, 0.01)).parts())

@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.cascade.continuation import STOPS, Reach, Utility, decide
 from routenlp.cascade.estimates import members
-from routenlp.replay.backtest.rows import Run
+from routenlp.replay.backtest.rows import Rows, Run
 from routenlp.types import FloatArray
 
 
-def replay(predicted: FloatArray, relative_cost: FloatArray, utility: Utility, reach: Reach = Reach.DEARER) -> Run:
+@dataclass(frozen=True, slots=True, eq=False)
+class Timed:
+    """What a rule with deadlines must know of n queries."""
+
+    task: NDArray[np.int64]
+    latency_s: FloatArray
+    """As recorded, shape (n, K); NaN where not known."""
+
+
+def timed(rows: Rows) -> Timed:
+    """Of recorded rows."""
+    unknown = np.full(rows.quality.shape, np.nan)
+    return Timed(rows.task, unknown if rows.latency_s is None else rows.latency_s)
+
+
+def replay(
+    predicted: FloatArray,
+    relative_cost: FloatArray,
+    utility: Utility,
+    reach: Reach = Reach.DEARER,
+    timed: Timed | None = None,
+) -> Run:
     """`predicted`: q_k(x, S), shape (states, n, K). `relative_cost`: c_k(x) / c_top, shape (n, K).
 
-    States are visited in rising order: a call adds a dearer tier, which is a higher bit, so none is visited too early.
+    `timed` must be given where the utility has deadlines, else ValueError. States are visited in rising order: a call
+    adds a dearer tier, which is a higher bit, so none is visited too early.
     """
     states, n, tiers = predicted.shape
-    state = np.zeros(n, dtype=np.int64)
+    deadlines = utility.deadlines
+    if deadlines is not None and timed is None:
+        raise ValueError("a utility with deadlines needs tasks and latencies")
+    state, spent_s = np.zeros(n, dtype=np.int64), np.zeros(n)
     final = np.full(n, STOPS, dtype=np.int64)
     for s in range(states):
         here = np.flatnonzero((state == s) & (final == STOPS))
         if not here.size:
             continue
-        decisions = decide(predicted[s, here], s, relative_cost[here], utility, reach)
+        late = deadlines.weigh(timed.task[here], spent_s[here]) if deadlines and timed else None
+        decisions = decide(predicted[s, here], s, relative_cost[here], utility, reach, late)
         stops = decisions.call == STOPS
         final[here[stops]] = decisions.answer[stops]
-        state[here[~stops]] |= np.int64(1) << decisions.call[~stops]
+        goes, call = here[~stops], decisions.call[~stops]
+        state[goes] |= np.int64(1) << call
+        if deadlines and timed:
+            spent_s[goes] += deadlines.taken(timed.task[goes], call, timed.latency_s[goes, call])
     return Run(final, _called(state, tiers))
 
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from routenlp.cascade.continuation import ALWAYS_TOP, ContinuationRule, Reach, Utility
 from routenlp.cascade.estimates import Evidence
-from routenlp.replay.backtest.continuation import reachable, replay
+from routenlp.replay.backtest.continuation import reachable, replay, timed
 from routenlp.replay.backtest.measures import aiq, quality_cost_hull
 from routenlp.replay.backtest.rows import Rows, Run
+from routenlp.replay.backtest.sla import Hurry, Sla, hurried
 from routenlp.training.continuation import FittedContinuation, TrainingRows, fit_continuation_rule
 from routenlp.training.lookahead import fit_options
 from routenlp.types import FloatArray
@@ -69,7 +70,7 @@ class ContinuationLadder:
         if not 0 <= step < self.size:
             raise IndexError(f"{self.name} has policies 0 to {self.size - 1}, not {step}")
         seen = self.see(rows)
-        return replay(seen.quality, seen.relative_cost, self.utilities[step], self.reach)
+        return replay(seen.quality, seen.relative_cost, self.utilities[step], self.reach, timed(rows))
 
     def rule(self, step: int, rows: Rows) -> ContinuationRule:
         """The same policy as a stop rule for the machine. `rows` names tiers and tasks.
@@ -110,21 +111,24 @@ class ContinuationLadder:
         return Seen(out, self.fitted.cost.estimate(rows.features, rows.task))
 
 
-def fit_continuation(train: Rows, seed: int, reach: Reach = Reach.DEARER) -> ContinuationLadder:
+def fit_continuation(train: Rows, seed: int, reach: Reach = Reach.DEARER, sla: Sla | None = None) -> ContinuationLadder:
     """Estimates and ladder from the training fold alone. Raises `TrainingError` where it is too small."""
-    return ladder_of(fit_continuation_rule(training_rows(train), seed=seed), train, reach, seed=seed)
+    return ladder_of(fit_continuation_rule(training_rows(train), seed=seed), train, reach, seed=seed, sla=sla)
 
 
-def ladder_of(fitted: FittedContinuation, train: Rows, reach: Reach, *, seed: int) -> ContinuationLadder:
+def ladder_of(
+    fitted: FittedContinuation, train: Rows, reach: Reach, *, seed: int, sla: Sla | None = None
+) -> ContinuationLadder:
     """The ladder alone, for estimates already fitted on the same rows.
 
     Where a second tier may be called, it looks ahead if that gave the better curve of quality over cost on training
-    rows.
+    rows. With an `sla` every policy but always-top has its limits.
     """
     name = "routenlp" if reach is Reach.DEARER else f"routenlp:{reach.value}"
-    better = _climb(fitted, train, reach, without_options)
+    hurry = None if sla is None else hurried(sla, fitted.held_out, fitted.held_out_cost, train, reach)
+    better = _climb(fitted, train, reach, without_options, hurry)
     if reach is not Reach.ONCE:
-        ahead = _climb(fitted, train, reach, _looking_ahead(fitted, train, reach, seed))
+        ahead = _climb(fitted, train, reach, _looking_ahead(fitted, train, reach, seed), hurry)
         better = ahead if _area(ahead, better) > _area(better, ahead) + LEAST_GAIN else better
     return ContinuationLadder(name, fitted, better.utilities, reach)
 
@@ -156,12 +160,12 @@ def _looking_ahead(fitted: FittedContinuation, train: Rows, reach: Reach, seed: 
     return lambda price: fit_options(held_out, quality, relative_cost, price, MARGIN_FALL / price, reach)
 
 
-def _climb(fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh) -> _Climbed:
+def _climb(fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh, hurry: Hurry | None) -> _Climbed:
     relative_cost, always_top = fitted.held_out_cost, fitted.top_cost_usd
 
     def tried(price: float) -> tuple[float, Utility, float, float]:
-        utility = weigh(price)
-        run = replay(fitted.held_out, relative_cost, utility, reach)
+        utility = weigh(price) if hurry is None else hurry(weigh(price))
+        run = replay(fitted.held_out, relative_cost, utility, reach, timed(train))
         return price, utility, float(run.cost_usd(train).mean()) / always_top, float(run.quality(train).mean())
 
     found = [tried(float(price)) for price in FEWEST_PRICES]

@@ -50,7 +50,7 @@ class Reaches:
 def compare_reaches(
     fitted: FittedContinuation, train: Rows, rows: Rows, *, eps: float = 0.03, seed: int, draws: int = 500
 ) -> Reaches:
-    """`fitted` on `train`; compared on `rows` at a quality ratio of 1 - eps of a top tier that is right now and then."""
+    """`fitted` on `train`; compared on `rows` at a quality ratio of 1 - eps."""
     replays = {reach: replay_all(ladder_of(fitted, train, reach, seed=seed), rows) for reach in Reach}
     counts = _draw(rows, draws, seed)
     by_reach = {reach: _costs(replay, counts, 1.0 - eps) for reach, replay in replays.items()}

@@ -45,7 +45,7 @@ def minimise(loss: Loss, weights: Vectors, *, max_steps: int, tolerance: float) 
             return weights
         change, turn = moved - weights, new_gradient - gradient
         curvature = float(change @ turn)
-        if curvature > 0.0:
+        if curvature > 0.0 and float(turn @ turn) > 0.0:  # small enough a turn has no square in float32
             history.append((change, turn, curvature))
         idle = idle + 1 if value - new_value <= tolerance * abs(value) else 0
         weights, value, gradient = moved, new_value, new_gradient

@@ -7,8 +7,12 @@ from types import MappingProxyType
 
 from routenlp.contracts import Estimator
 from routenlp.errors import ArtefactError
+from routenlp.router.boosting import BoostedEstimates
+from routenlp.router.clusters import ClusterEstimates
+from routenlp.router.factors import FactorEstimates
 from routenlp.router.landmarks import LandmarkEstimates
 from routenlp.router.logistic import LogisticEstimates
+from routenlp.router.mlp import MlpEstimates
 from routenlp.router.neighbours import NeighbourEstimates
 from routenlp.router.ridge import RidgeEstimates
 from routenlp.router.stack import StackedEstimates
@@ -20,6 +24,10 @@ MEMBERS: Mapping[str, Callable[[Parts], Estimator]] = MappingProxyType(
         LogisticEstimates.KIND: LogisticEstimates.from_parts,
         LandmarkEstimates.KIND: LandmarkEstimates.from_parts,
         NeighbourEstimates.KIND: NeighbourEstimates.from_parts,
+        ClusterEstimates.KIND: ClusterEstimates.from_parts,
+        BoostedEstimates.KIND: BoostedEstimates.from_parts,
+        MlpEstimates.KIND: MlpEstimates.from_parts,
+        FactorEstimates.KIND: FactorEstimates.from_parts,
     }
 )
 """What a stack may be made of."""

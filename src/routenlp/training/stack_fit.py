@@ -15,9 +15,13 @@ from routenlp.errors import TrainingError
 from routenlp.router.isotonic import IsotonicMaps
 from routenlp.router.stack import StackedEstimates
 from routenlp.training.blend import blend_weights
+from routenlp.training.boosting_fit import fit_boosting
+from routenlp.training.clusters_fit import fit_clusters
+from routenlp.training.factors_fit import fit_factors
 from routenlp.training.isotonic_fit import fit_isotonic
 from routenlp.training.landmarks_fit import fit_landmarks
 from routenlp.training.logistic_fit import fit_logistic
+from routenlp.training.mlp_fit import fit_mlp
 from routenlp.training.neighbours_fit import fit_neighbours
 from routenlp.training.outcomes_present import Fitted
 from routenlp.training.ridge_fit import FOLDS, fit_ridge, fold_of_groups
@@ -49,8 +53,18 @@ class Fit(Protocol):
 
 
 FITS: Mapping[str, Fit] = MappingProxyType(
-    {"ridge": fit_ridge, "logistic": fit_logistic, "landmarks": fit_landmarks, "neighbours": fit_neighbours}
+    {
+        "ridge": fit_ridge,
+        "logistic": fit_logistic,
+        "landmarks": fit_landmarks,
+        "neighbours": fit_neighbours,
+        "clusters": fit_clusters,
+        "boosting": fit_boosting,
+        "mlp": fit_mlp,
+        "factors": fit_factors,
+    }
 )
+"""Every kind by name; docs/decisions/estimators.md says what each earned."""
 DEFAULT_MEMBERS = ("logistic", "landmarks")
 WITHOUT_FEATURES = ("ridge", "logistic")
 """All that differs where only the task is known."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.cascade.continuation import (
+from routenlp.cascade.decision import (
     TERMS,
     Reach,
     Utility,

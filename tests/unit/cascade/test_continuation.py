@@ -10,16 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.worlds import PORTFOLIO, TASK, TIERS, answer
 
-from routenlp.cascade.continuation import (
-    ALWAYS_TOP,
-    STOPS,
-    TERMS,
-    ContinuationRule,
-    Reach,
-    Utility,
-    decide,
-)
+from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.deadlines import Deadlines, Late, Latency
+from routenlp.cascade.decision import ALWAYS_TOP, STOPS, TERMS, Reach, Utility, decide
 from routenlp.cascade.estimates import SIGNALS, AnswerQuality, AnswerSignals, Evidence, members
 from routenlp.cascade.machine import Ask, advance, start
 from routenlp.cascade.policy import Policy, fingerprint
@@ -262,3 +255,13 @@ def test_deadlines_come_back_from_the_rules_parts():
     assert after.nu.tolist() == [0.2]
     assert np.array_equal(after.latency.log_mean, before.utility.deadlines.latency.log_mean)
     assert fingerprint(before.parts()) != fingerprint(rule(2, Utility(0.4, 0.01)).parts())
+
+
+def test_a_task_with_a_utility_of_its_own_is_decided_by_it():
+    thrifty, expected = Utility(9.0, 0.0), [0.4, 0.5, 0.9]
+    assert ran(rule(0, ALWAYS_TOP), expected, [0.5] * K).tiers == ("top",)
+    own = replace(rule(0, ALWAYS_TOP), of_task={"intent": thrifty, "poetry": ALWAYS_TOP})
+    assert ran(own, expected, [0.5] * K).tiers == ran(rule(0, thrifty), expected, [0.5] * K).tiers != ("top",)
+    back = ContinuationRule.from_parts(own.parts())
+    assert ran(back, expected, [0.5] * K).tiers == ran(own, expected, [0.5] * K).tiers
+    assert fingerprint(back.parts()) == fingerprint(own.parts())

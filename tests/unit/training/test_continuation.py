@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.unit.replay.backtest.outcomes_world import world
 
-from routenlp.cascade.continuation import call_value
+from routenlp.cascade.decision import call_value
 from routenlp.cascade.estimates import Evidence
 from routenlp.errors import TrainingError
 from routenlp.replay.backtest.ladder import training_rows

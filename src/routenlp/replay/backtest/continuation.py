@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.cascade.continuation import STOPS, Reach, Utility, decide
+from routenlp.cascade.decision import STOPS, Reach, Utility, decide
 from routenlp.cascade.estimates import members
 from routenlp.replay.backtest.rows import Rows, Run
 from routenlp.types import FloatArray

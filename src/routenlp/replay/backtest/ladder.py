@@ -7,12 +7,13 @@ another `STEP` of always-top's, and at its end the cheapest of all. Prices are t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from routenlp.cascade.continuation import ALWAYS_TOP, ContinuationRule, Reach, Utility
+from routenlp.cascade.continuation import ContinuationRule
+from routenlp.cascade.decision import ALWAYS_TOP, Reach, Utility
 from routenlp.cascade.estimates import Evidence
 from routenlp.replay.backtest.continuation import reachable, replay, timed
 from routenlp.replay.backtest.measures import aiq, quality_cost_hull
@@ -72,9 +73,10 @@ class ContinuationLadder:
         seen = self.see(rows)
         return replay(seen.quality, seen.relative_cost, self.utilities[step], self.reach, timed(rows))
 
-    def rule(self, step: int, rows: Rows) -> ContinuationRule:
+    def rule(self, step: int, rows: Rows, of_task: Mapping[str, int] | None = None) -> ContinuationRule:
         """The same policy as a stop rule for the machine. `rows` names tiers and tasks.
 
+        `of_task`: tasks with a policy of their own, by its number, such as the one certified on their own rows.
         Its routes must carry the cost estimates that `run` uses; where they do not, it takes the tiers' mean costs.
         """
         fitted = self.fitted
@@ -87,6 +89,7 @@ class ContinuationLadder:
             fitted.top_cost_usd,
             self.utilities[step],
             self.reach,
+            {task: self.utilities[own] for task, own in (of_task or {}).items()},
         )
 
     def see(self, rows: Rows) -> Seen:

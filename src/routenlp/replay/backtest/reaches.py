@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routenlp.cascade.continuation import Reach
+from routenlp.cascade.decision import Reach
 from routenlp.replay.backtest.certify import Replays, replay_all
 from routenlp.replay.backtest.ladder import ladder_of
 from routenlp.replay.backtest.measures import auroc, quality_cost_hull

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.cascade.continuation import Reach, Utility
 from routenlp.cascade.deadlines import Deadlines
+from routenlp.cascade.decision import Reach, Utility
 from routenlp.replay.backtest.continuation import replay, timed
 from routenlp.replay.backtest.rows import Rows, Run
 from routenlp.training.latency_fit import fit_latency

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tests.unit.replay.backtest.outcomes_world import world
 
-from routenlp.cascade.continuation import ALWAYS_TOP, Reach, Utility
+from routenlp.cascade.decision import ALWAYS_TOP, Reach, Utility
 from routenlp.replay.backtest.continuation import reachable, replay
 from routenlp.replay.backtest.rows import Run
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.unit.replay.backtest.outcomes_world import world
 
-from routenlp.cascade.continuation import Reach
+from routenlp.cascade.decision import Reach
 from routenlp.errors import TrainingError
 from routenlp.replay.backtest.features import take
 from routenlp.replay.backtest.ladder import STEP, fit_continuation, ladder_of
@@ -115,3 +115,10 @@ def test_its_rule_is_what_the_machine_can_run(fitted):
     rule = ladder.rule(3, train)
     assert rule.tiers == train.tiers
     assert rule.parts().kind == "stop_rule/continuation"
+
+
+def test_a_task_may_have_a_policy_of_its_own(fitted):
+    train, ladder = fitted
+    rule = ladder.rule(0, train, {"task1": 3})
+    assert rule.utility is ladder.utilities[0]
+    assert rule.of_task == {"task1": ladder.utilities[3]}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.unit.replay.backtest.outcomes_world import world
 
-from routenlp.cascade.continuation import Reach
+from routenlp.cascade.decision import Reach
 from routenlp.replay.backtest.ladder import ladder_of, training_rows
 from routenlp.replay.backtest.sla import Sla, late_by_task
 from routenlp.training.continuation import fit_continuation_rule

@@ -10,6 +10,7 @@
     ├── UnknownTask            a query names a task that the policy does not know
     ├── TrainingError          a model cannot be fitted from these rows
     ├── ArtefactError          a stored model or policy is incomplete, altered or of another format
+    ├── StoreError             the database of traces, spend and keys cannot be used
     ├── BackendError           a tier could not answer
     └── IllegalMove            the machine was advanced in a way that its rules forbid
 
@@ -64,6 +65,10 @@ class TrainingError(RouteNlpError):
 
 class ArtefactError(RouteNlpError):
     """A stored model or policy is incomplete, altered, or of a format that this version does not read."""
+
+
+class StoreError(RouteNlpError):
+    """The database of traces, spend and keys cannot be opened, read or written."""
 
 
 class BackendError(RouteNlpError):

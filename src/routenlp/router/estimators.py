@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 from routenlp.contracts import Estimator
 from routenlp.errors import ArtefactError
-from routenlp.router.boosting import BoostedEstimates
 from routenlp.router.clusters import ClusterEstimates
 from routenlp.router.factors import FactorEstimates
 from routenlp.router.landmarks import LandmarkEstimates
@@ -25,7 +24,6 @@ MEMBERS: Mapping[str, Callable[[Parts], Estimator]] = MappingProxyType(
         LandmarkEstimates.KIND: LandmarkEstimates.from_parts,
         NeighbourEstimates.KIND: NeighbourEstimates.from_parts,
         ClusterEstimates.KIND: ClusterEstimates.from_parts,
-        BoostedEstimates.KIND: BoostedEstimates.from_parts,
         MlpEstimates.KIND: MlpEstimates.from_parts,
         FactorEstimates.KIND: FactorEstimates.from_parts,
     }

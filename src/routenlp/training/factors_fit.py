@@ -22,7 +22,9 @@ from routenlp.types import FloatArray, Vectors
 FACTORS = 2
 _LEAST_SPREAD = 0.05
 """Variance: even tiers that look alike may differ from the next one."""
-_FLAT = 1e-3
+_FLAT = 0.05
+"""Variance of logits: under it there is no factor, and its scale would be noise."""
+_EDGE = 1e-4
 _OF_RECORDED = 1.0
 """Penalty of loadings fitted on all rows: next to none."""
 
@@ -45,12 +47,13 @@ def fit_factors(
     fitted = fit_logistic(features, task, targets, groups, tasks=tasks, seed=seed, low=low, high=high)
     model, kept = fitted.model, min(FACTORS, targets.shape[1])
     weights, task_weights = model.weights.astype(np.float64), model.task_weights
-    logits = features.astype(np.float64) @ weights + task_weights[task]
+    logits = logit(logistic(features.astype(np.float64) @ weights + task_weights[task]), _EDGE)
     centre = logits.mean(axis=0)
     values, turned = np.linalg.eigh(np.cov(logits.T).reshape(len(centre), -1))
     turned = turned[:, ::-1][:, :kept]
     turned = turned * np.where(turned.sum(axis=0) < 0.0, -1.0, 1.0) / np.sqrt(np.maximum(values[::-1][:kept], _FLAT))
-    factors = (logit(fitted.held_out) - centre) @ turned
+    apart = logit(fitted.held_out, _EDGE)
+    factors = (apart - apart.mean(axis=0)) @ turned
     ability = np.stack([_ability(factors, y) for y in targets.T], axis=1)
     spread = np.maximum(ability.var(axis=1), _LEAST_SPREAD)
     placed = FactorEstimates(weights @ turned, (task_weights - centre) @ turned, ability[1:], ability[0], spread)

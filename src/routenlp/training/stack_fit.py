@@ -15,7 +15,6 @@ from routenlp.errors import TrainingError
 from routenlp.router.isotonic import IsotonicMaps
 from routenlp.router.stack import StackedEstimates
 from routenlp.training.blend import blend_weights
-from routenlp.training.boosting_fit import fit_boosting
 from routenlp.training.clusters_fit import fit_clusters
 from routenlp.training.factors_fit import fit_factors
 from routenlp.training.isotonic_fit import fit_isotonic
@@ -59,7 +58,6 @@ FITS: Mapping[str, Fit] = MappingProxyType(
         "landmarks": fit_landmarks,
         "neighbours": fit_neighbours,
         "clusters": fit_clusters,
-        "boosting": fit_boosting,
         "mlp": fit_mlp,
         "factors": fit_factors,
     }

@@ -7,7 +7,7 @@ file and in the environment alike. The environment comes in as an argument; impo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,12 +17,13 @@ import yaml
 from routenlp.errors import SettingsError, UnknownPrice
 
 PREFIX = "ROUTENLP_"
-NOT_SETTINGS = frozenset({"ROUTENLP_DATA", "ROUTENLP_REQUIRE_DATA"})
-"""Variables that begin alike and are something else: where data lies, and that tests must have it."""
+NOT_SETTINGS = frozenset({"ROUTENLP_DATA", "ROUTENLP_REQUIRE_DATA", "ROUTENLP_ADMIN_KEY", "ROUTENLP_API_KEY"})
+"""Variables that begin alike and are something else: where data lies, that tests must have it, and secrets."""
 
 NonNegative = Annotated[float, msgspec.Meta(ge=0.0)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
@@ -38,28 +39,53 @@ class PriceSettings(_Frozen, frozen=True):
 
 
 class TierSettings(_Frozen, frozen=True):
-    """One tier; `price` has no default, for an unknown price is an error and never 0."""
+    """One tier. A price that is neither given nor listed is an error, never 0."""
 
     name: Name
-    backend: Literal["student", "recorded"]
+    backend: Literal["student", "recorded", "openai"]
     model: str | None = None
     price: PriceSettings | None = None
+    base_url: str | tuple[str, ...] | None = None
+    """Backend `openai`: where the API lies, with its /v1; several are shared out by how busy they are."""
+    api_key_env: str | None = None
+    """Name of the variable that holds the endpoint's key. Keys themselves never stand in settings."""
+    logprobs: Literal["auto", "always", "never"] = "auto"
+    """Whether cheap answers are asked for with log-probabilities; auto: until the endpoint refuses them."""
+    connect_s: Positive = 3.0
+    first_token_s: Positive = 60.0
+    """Until the first byte of an answer."""
+    total_s: Positive = 300.0
+    retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
+    """After the first try: on failed connections, 429 and 5xx."""
+    max_connections: Annotated[int, msgspec.Meta(ge=1)] = 512
 
 
 class TaskSettings(_Frozen, frozen=True):
     """How a task is graded and what is asked of it."""
 
-    metric: Literal["accuracy", "entity_f1", "rouge_l"]
+    metric: Literal["accuracy", "entity_f1", "rouge_l", "judge", "none"] = "none"
+    """none: graded by judge or gold where there are any; else nothing is certified and the top tier serves."""
     student: Literal["classifier", "tagger", "picker", "retriever"] | None = None
     """Which kind of model the backend `student` trains for it; none: that backend has no answer for the task."""
     handled_at: Share = 1.0
-    sla_ms: Positive = 1000.0
+    sla_ms: Positive | None = None
+    """Latency objective: bounds the sum of all cheap steps. None: no bound, and reports assume a second."""
+    guarantee: Literal["quality_ratio", "joint", "conditional", "paper"] = "quality_ratio"
+    serve_when: Literal["certified", "asymptotic", "empirical"] = "asymptotic"
+    """The weakest status under which cheap tiers may serve."""
+    allowed_tiers: tuple[str, ...] | None = None
+    """A wall: no query of this task reaches another tier, be it by routing, failure or audit. None: all tiers."""
     eps: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.03
     """The quality ratio asked for is 1 - eps."""
     alpha: Share = 0.05
     """Level of the paper's conformal rule."""
     delta: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.10
     """Allowed chance that calibration was unlucky, per task and certificate."""
+
+    @property
+    def sla_s(self) -> float:
+        """The latency objective in seconds, as reports use it."""
+        return (self.sla_ms or 1000.0) / 1000.0
 
 
 class EncoderSettings(_Frozen, frozen=True):
@@ -70,11 +96,76 @@ class EncoderSettings(_Frozen, frozen=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
 
 
+class PolicySettings(_Frozen, frozen=True):
+    """What decides."""
+
+    folder: str | None = None
+    """Of a policy, or of what `routenlp train` wrote; none: the top tier answers every query."""
+
+
+class JudgeSettings(_Frozen, frozen=True):
+    """Who grades answers that no metric can."""
+
+    tier: str
+    rubric: str | None = None
+    gold: Annotated[int, msgspec.Meta(ge=0)] = 300
+
+
+class AuditSettings(_Frozen, frozen=True):
+    """The random share of queries on which every allowed tier is run and graded."""
+
+    rate: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.02
+    bootstrap_rate: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.2
+    max_usd_per_day: NonNegative = 20.0
+    tiers: Literal["all"] | tuple[str, ...] = "all"
+
+
+class ContentSettings(_Frozen, frozen=True):
+    """What is kept of messages and answers."""
+
+    store: Literal["none", "audits", "all"] = "none"
+    retain_days: Positive = 30.0
+    redact: tuple[Literal["email", "phone"], ...] = ("email", "phone")
+
+
+class StoreSettings(_Frozen, frozen=True):
+    """Where traces, keys and budgets are kept."""
+
+    url: str = "sqlite:///routenlp.db"
+
+
+class GatewaySettings(_Frozen, frozen=True):
+    """The listeners and their limits."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    admin_host: str = "127.0.0.1"
+    admin_port: Port = 8081
+    admin_key_env: str = "ROUTENLP_ADMIN_KEY"
+    """Name of the variable that holds the admin listener's key; without a value, only health is served there."""
+    auth: Literal["keys", "none"] = "keys"
+    """keys: every request needs one that `routenlp keys create` made. none: anybody who reaches the port may ask."""
+    max_body_mb: Positive = 32.0
+    header_timeout_s: Positive = 10.0
+    body_timeout_s: Positive = 30.0
+    drain_s: NonNegative = 30.0
+    """How long requests in progress may go on after SIGTERM."""
+
+
 class Settings(_Frozen, frozen=True):
     """The whole tree."""
 
     portfolio: Annotated[tuple[TierSettings, ...], msgspec.Meta(min_length=1)]
-    tasks: Annotated[dict[str, TaskSettings], msgspec.Meta(min_length=1)]
+    tasks: dict[str, TaskSettings] = {}
+    family_delta: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] | None = None
+    """One delta split over all tasks; none: each task has its own."""
+    policy: PolicySettings = PolicySettings()
+    judge: JudgeSettings | None = None
+    audit: AuditSettings = AuditSettings()
+    content: ContentSettings = ContentSettings()
+    store: StoreSettings | None = None
+    """None: nothing is recorded, and there are no keys."""
+    gateway: GatewaySettings = GatewaySettings()
     encoder: EncoderSettings = EncoderSettings()
     data_dir: str | None = None
     """Folder that holds `six-tasks/`; absent: looked for (`bench.datasets.locate`)."""
@@ -104,12 +195,34 @@ def load(path: Path | None, environ: Mapping[str, str], *, default: str) -> Sett
         settings = msgspec.convert(tree, Settings)
     except msgspec.ValidationError as exc:
         raise SettingsError(source, _first_line(exc), "Correct the key; unknown keys are errors.") from exc
-    for tier in settings.portfolio:
-        if tier.price is None:
-            raise UnknownPrice(
-                f"portfolio.{tier.name}.price", "is not given", "Give input_usd_per_mtok and output_usd_per_mtok."
-            )
+    check(settings)
     return settings
+
+
+def check(settings: Settings) -> None:
+    """Raises `SettingsError` where keys do not fit together, naming the first that does not."""
+    for tier in settings.portfolio:
+        where = f"portfolio.{tier.name}"
+        if tier.backend != "openai" and tier.price is None:
+            raise UnknownPrice(f"{where}.price", "is not given", "Give input_usd_per_mtok and output_usd_per_mtok.")
+        if tier.backend == "openai" and not (tier.base_url and tier.model):
+            missing = "model" if tier.base_url else "base_url"
+            raise SettingsError(f"{where}.{missing}", "is not given", "The backend openai needs base_url and model.")
+    names = [tier.name for tier in settings.portfolio]
+    for key, tiers in _named_tiers(settings):
+        unknown = [name for name in tiers if name not in names]
+        if unknown or not tiers:
+            raise SettingsError(key, f"is {list(tiers)}", f"Name tiers of the portfolio: {', '.join(names)}.")
+
+
+def _named_tiers(settings: Settings) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name, task in settings.tasks.items():
+        if task.allowed_tiers is not None:
+            yield f"tasks.{name}.allowed_tiers", task.allowed_tiers
+    if settings.judge is not None:
+        yield "judge.tier", (settings.judge.tier,)
+    if settings.audit.tiers != "all":
+        yield "audit.tiers", settings.audit.tiers
 
 
 def _text(path: Path) -> str:

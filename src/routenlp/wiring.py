@@ -52,9 +52,7 @@ def _tier(tier: TierSettings) -> Tier:
 
 def tasks(settings: Settings) -> dict[str, Task]:
     """The tasks by name."""
-    return {
-        name: Task(name, task.metric, task.handled_at, task.sla_ms / 1000.0) for name, task in settings.tasks.items()
-    }
+    return {name: Task(name, task.metric, task.handled_at, task.sla_s) for name, task in settings.tasks.items()}
 
 
 def cache_dir(settings: Settings) -> Path:

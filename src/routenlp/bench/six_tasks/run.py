@@ -164,9 +164,7 @@ def _compare(
         rows = (prepared.training[name].recorded, prepared.calibration[name].recorded, tested)
         answered = [_answered(prepared, part, texts) for part in rows]
         with progress.stage(f"fitting the systems of the paper's main table to {name}") as advance:
-            out[name] = compare(
-                *answered, eps=task.eps, sla_s=task.sla_ms / 1000.0, seed=settings.seed, advance=advance
-            )
+            out[name] = compare(*answered, eps=task.eps, sla_s=task.sla_s, seed=settings.seed, advance=advance)
     return out
 
 
@@ -179,7 +177,7 @@ def _measure(settings: Settings, name: str, rows: Recorded, ran: list[Ran], work
     task = settings.tasks[name]
     expected = [e.reference for e in workload.folds[name].test.examples]
     grader = metric(task.metric)
-    return measure(ran, rows, task.sla_ms / 1000.0, lambda texts: grader.corpus(texts, expected), seed=settings.seed)
+    return measure(ran, rows, task.sla_s, lambda texts: grader.corpus(texts, expected), seed=settings.seed)
 
 
 def _overall(tasks: Mapping[str, TaskMeasures], sizes: list[int]) -> dict[str, dict[str, Interval]]:

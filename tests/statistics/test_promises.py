@@ -56,6 +56,28 @@ def test_the_tolerance_is_one_sided_and_exact():
     assert stats.binom.sf(k, DRAWS, DELTA) <= 1e-4 / 45 < stats.binom.sf(k - 1, DRAWS, DELTA)
 
 
+@pytest.mark.parametrize("n", [40, 50])
+def test_with_few_labels_a_walk_begins_late_and_keeps_its_promise(n):
+    """Cheap answers that are better than the top tier's: bold policies pass where cautious ones have too few labels."""
+    place = world(Spec(fails=(0.1,), top_fails=0.5, shared=0.0), seed=1)
+    rule = CERTIFYING["quality_ratio"]
+    late = selected(place, rule, n=n, draws=DRAWS, delta=DELTA, seed=2)
+    early = selected(place, replace(rule, start=lambda *_: 1), n=n, draws=DRAWS, delta=DELTA, seed=2)
+    assert rule.start(place, n, DELTA) > 1
+    assert np.mean(late == 0) < 0.1 < 0.4 < np.mean(early == 0)
+    assert np.count_nonzero(rule.missed(place)[late]) <= most_misses(DRAWS, 2)
+
+
+def test_a_walk_that_begins_where_policies_miss_keeps_its_promise():
+    """Whatever policy the training fold points at: the first test of one that misses passes in at most delta."""
+    place = world(Spec(), seed=1)
+    rule = CERTIFYING["quality_ratio"]
+    first_over = int(np.argmax(rule.missed(place)))
+    late = replace(rule, start=lambda *_: first_over)
+    deployed = selected(place, late, n=500, draws=DRAWS, delta=DELTA, seed=2)
+    assert np.count_nonzero(rule.missed(place)[deployed]) <= most_misses(DRAWS, 1)
+
+
 @pytest.mark.parametrize("rule", CERTIFYING)
 @pytest.mark.parametrize("n", [50, 500, 2000])
 def test_a_constant_score_leads_to_always_top(rule, n):
@@ -143,12 +165,14 @@ def test_the_rules_keep_their_promise_on_groups_larger_than_they_take_rows_from(
 
 
 def rules_on(place, rows, units):
-    policies = place.policies
-    lost, cheap = policies.lost[:, rows], policies.cheap[:, rows]
+    policies, top = place.policies, place.top[rows]
+    lost, cheap, routed = policies.lost[:, rows], policies.cheap[:, rows], policies.routed[:, rows]
+    start = {name: rule.start(place, units.count, DELTA) for name, rule in CERTIFYING.items()}
+    shared = {"delta": DELTA, "units": units}
     return {
-        "joint": joint(lost, alpha=ALPHA_JOINT, delta=DELTA, units=units),
-        "conditional": conditional(cheap, lost, alpha=ALPHA_CONDITIONAL, delta=DELTA, units=units, start=place.start),
-        "quality_ratio": quality_ratio(policies.routed[:, rows], place.top[rows], eps=EPS, delta=DELTA, units=units),
+        "joint": joint(lost, alpha=ALPHA_JOINT, **shared),
+        "conditional": conditional(cheap, lost, alpha=ALPHA_CONDITIONAL, start=start["conditional"], **shared),
+        "quality_ratio": quality_ratio(routed, top, eps=EPS, start=start["quality_ratio"], **shared),
     }
 
 

@@ -29,6 +29,7 @@ def quality_ratio(
     units: Units,
     asymptotic: bool = False,
     span: float = 1.0,
+    start: int = 1,
 ) -> Verdict:
     """The boldest policy proved to keep E[q_routed] >= (1 - eps) E[q_top].
 
@@ -39,7 +40,8 @@ def quality_ratio(
 
     `routed`: quality of what each policy answers, shape (G, n), policies in their fixed order. `top`: quality of the
     top tier's answers, shape (n,). `span`: |r q_top - q_routed| is at most this for r in [0, 1]; 1 for qualities in [0,
-    1], more for corrected ones (`predictions`).
+    1], more for corrected ones (`predictions`). `start`: the first policy to test, from `first_testable` or any other
+    choice that does not look at these rows.
     """
     check_level("eps", eps)
     check_level("delta", delta)
@@ -57,7 +59,8 @@ def quality_ratio(
         return Found(_ratio(units.sums(mine).sum(), units.sums(q_top).sum()), at_target, units.design_effect(z))
 
     method = Method.NORMAL if asymptotic else Method.BETTING
-    test = Test("quality_ratio", eps, delta, units, method, least=_least(q_top, eps, delta, units, method, span))
+    least = _least(q_top, eps, delta, units, method, span)
+    test = Test("quality_ratio", eps, delta, units, method, start, least)
     return conclude(test, test_at(1.0 - eps, q_routed), Found(1.0, 1.0, None), found)
 
 

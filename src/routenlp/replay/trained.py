@@ -15,6 +15,7 @@ from routenlp.replay.backtest.certify import Target, cheapest_step, replay_all, 
 from routenlp.replay.backtest.features import make_rows, take
 from routenlp.replay.backtest.ladder import ContinuationLadder, fit_continuation
 from routenlp.replay.backtest.points import measure_point
+from routenlp.replay.backtest.rehearsal import rehearse
 from routenlp.replay.backtest.result import Point
 from routenlp.replay.backtest.rows import Rows
 from routenlp.replay.backtest.split import refuse_trained, some_groups
@@ -108,9 +109,9 @@ def _operating_point(
     ladder: ContinuationLadder, fold: Rows, calibrate: Rows, target: Target, serve_when: Status, seed: int
 ) -> tuple[int, Status, Verdict]:
     """The boldest policy with a status of at least `serve_when`: finite-sample, else asymptotic, else the tuned one."""
-    seen, trained = replay_all(ladder, calibrate), replay_all(ladder, fold)
+    seen, rehearsal = replay_all(ladder, calibrate), rehearse(ladder, fold, seed=seed)
     units = units_of(fold, calibrate, seed=seed)
-    proved = [verdicts(seen, trained, target, units, asymptotic=a)[target.walked] for a in (False, True)]
+    proved = [verdicts(seen, rehearsal, target, units, asymptotic=a)[target.walked] for a in (False, True)]
     allowed = [v for v in proved if v.selected and v.status.at_least(serve_when)]
     if allowed:
         best = max(allowed, key=lambda v: (v.selected, v.status is Status.CERTIFIED))

@@ -13,6 +13,9 @@ from routenlp.bench.guarantees.worlds import GROUP_ROWS, World
 from routenlp.conformal.asymptotic import normal_p_values
 from routenlp.conformal.betting import Bounded, p_values
 from routenlp.conformal.binomial import lower_tail
+from routenlp.conformal.conditional import most_testable
+from routenlp.conformal.first_testable import first_testable
+from routenlp.conformal.groups import Units
 from routenlp.types import FloatArray
 
 Ints = NDArray[np.int64]
@@ -32,7 +35,8 @@ class Rule:
     p_values: PValues
     missed: Callable[[World], NDArray[np.bool_]]
     """Which of the policies 0 .. G truly miss the target."""
-    start: Callable[[World], int] = lambda _: 1
+    start: Callable[[World, int, float], int] = lambda *_: 1
+    """The first policy to test, from the training sample: given how many units will be drawn, and delta."""
 
 
 def selected(world: World, rule: Rule, *, n: int, draws: int, delta: float, seed: int) -> Ints:
@@ -44,7 +48,7 @@ def selected(world: World, rule: Rule, *, n: int, draws: int, delta: float, seed
     units = drawn_units(world, n=n, draws=draws, seed=seed)
     deployed = np.zeros(draws, dtype=np.int64)
     alive = np.arange(draws)
-    for g in range(rule.start(world), len(world.policies.routed) + 1):
+    for g in range(rule.start(world, units.shape[1], delta), len(world.policies.routed) + 1):
         alive = alive[rule.p_values(world, g, units[alive], delta) <= delta]
         if len(alive) == 0:
             break
@@ -74,6 +78,18 @@ def _bet(sample: Bounded, delta: float) -> FloatArray:
 
 def _ratio_sample(world: World, g: int, units: Ints) -> Bounded:
     return _bounded(world, (1.0 - EPS) * world.top - world.policies.routed[g - 1], -1.0, 1.0, units)
+
+
+def _testable_ratio(world: World, units: int, delta: float) -> int:
+    starts, rows = world.training.starts, world.training.quality.shape[1]
+    every = np.arange(rows)
+    seen = Units(every, starts, np.arange(len(starts)), GROUP_ROWS if _grouped(world) else 1, rows)
+    routed, top = world.trained.routed, world.training.quality[-1]
+    return first_testable(routed, top, eps=EPS, delta=delta, units=seen, tested_units=units)
+
+
+def _testable_conditional(world: World, _units: int, _delta: float) -> int:
+    return most_testable(world.trained.cheap, world.trained.lost, alpha=ALPHA_CONDITIONAL)
 
 
 def _joint(world: World, g: int, units: Ints, delta: float) -> FloatArray:
@@ -127,11 +143,11 @@ def _misses_conditional(world: World) -> NDArray[np.bool_]:
 
 CERTIFYING: Mapping[str, Rule] = {
     "joint": Rule(_joint, _misses_joint),
-    "conditional": Rule(_conditional, _misses_conditional, lambda world: world.start),
-    "quality_ratio": Rule(_quality_ratio, _misses_ratio),
+    "conditional": Rule(_conditional, _misses_conditional, _testable_conditional),
+    "quality_ratio": Rule(_quality_ratio, _misses_ratio, _testable_ratio),
 }
 """The rules with a promise at every n."""
-ASYMPTOTIC = Rule(_asymptotic_ratio, _misses_ratio)
+ASYMPTOTIC = Rule(_asymptotic_ratio, _misses_ratio, _testable_ratio)
 ORACLES: Mapping[str, Rule] = {
     "joint": Rule(_oracle_joint, _misses_joint),
     "quality_ratio": Rule(_oracle_ratio, _misses_ratio),

@@ -12,7 +12,6 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.conformal.conditional import most_testable
 from routenlp.types import FloatArray
 
 Bools = NDArray[np.bool_]
@@ -83,8 +82,9 @@ class World:
 
     rows: Rows
     policies: Policies
-    start: int
-    """Where rule `conditional` begins its walk, from the training sample."""
+    training: Rows
+    trained: Policies
+    """The same policies on the training sample that they were fixed on: what may choose where walks begin."""
 
     @property
     def top(self) -> FloatArray:
@@ -124,9 +124,7 @@ def world(spec: Spec, *, seed: int, population: int = POPULATION, training: int 
     seen = draw_rows(spec, training, rng)
     thresholds = ladder(seen, spec.prices)
     rows = draw_rows(spec, population, rng)
-    on_training = replay(seen, thresholds, spec.prices)
-    start = most_testable(on_training.cheap, on_training.lost, alpha=0.1) if len(thresholds) else 1
-    return World(rows, replay(rows, thresholds, spec.prices), start)
+    return World(rows, replay(rows, thresholds, spec.prices), seen, replay(seen, thresholds, spec.prices))
 
 
 def draw_rows(spec: Spec, n: int, rng: np.random.Generator) -> Rows:

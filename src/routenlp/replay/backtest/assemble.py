@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from routenlp.conformal.verdict import Status
-from routenlp.replay.backtest.certify import Target, cheapest_step, labels_still_needed, units_of, verdicts
+from routenlp.replay.backtest.certify import Rehearsal, Target, cheapest_step, labels_still_needed, units_of, verdicts
 from routenlp.replay.backtest.features import take
 from routenlp.replay.backtest.paper import paper_result
 from routenlp.replay.backtest.points import measure_point
@@ -121,7 +121,9 @@ def _task(split: Split, position: int, target: Target) -> TaskResult | None:
         return None
     calibrated = ours.calibrated.rows(folded.calibrate.task == position)
     units = units_of(train, calibrate, seed=split.draw)
-    verdict = verdicts(calibrated, ours.trained.rows(folded.train.task == position), target, units)[target.walked]
+    rehearsed = ours.rehearsal.replays.rows(folded.train.task == position)
+    rehearsal = Rehearsal(rehearsed, units_of(train, train, seed=split.draw))
+    verdict = verdicts(calibrated, rehearsal, target, units)[target.walked]
     step = cheapest_step(calibrated, target)
     cost = calibrated.cost_usd.sum(axis=1)
     proved = verdict.selected > 0 and cost[verdict.selected] <= cost[step]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.conformal.conditional import conditional, most_testable
+from routenlp.conformal.first_testable import first_testable
 from routenlp.conformal.groups import Units, group_units, row_units, rows_to_take
 from routenlp.conformal.joint import joint
 from routenlp.conformal.labels_needed import for_conditional, for_joint, for_quality_ratio
 from routenlp.conformal.quality_ratio import quality_ratio
 from routenlp.conformal.verdict import Verdict
-from routenlp.replay.backtest.rows import Ladder, Rows
+from routenlp.replay.backtest.rows import Ladder, Rows, Run
 from routenlp.types import FloatArray
 
 Rule = Literal["quality_ratio", "joint", "conditional", "paper"]
@@ -94,9 +96,21 @@ def _over(values: FloatArray, top: FloatArray) -> FloatArray:
     return np.asarray(values.sum(axis=1) / total) if total > 0.0 else np.full(len(values), np.nan)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rehearsal:
+    """The same policies on training rows, from estimates that had not seen them: it chooses where walks begin."""
+
+    replays: Replays
+    units: Units
+
+
 def replay_all(ladder: Ladder, rows: Rows) -> Replays:
     """Run every policy of `ladder` over `rows`."""
-    runs = [ladder.run(rows, step) for step in range(ladder.size)]
+    return as_replays([ladder.run(rows, step) for step in range(ladder.size)], rows)
+
+
+def as_replays(runs: Sequence[Run], rows: Rows) -> Replays:
+    """What every policy did to `rows`."""
     top = len(rows.tiers) - 1
     return Replays(
         np.stack([run.quality(rows) for run in runs]),
@@ -116,14 +130,14 @@ def units_of(train: Rows, rows: Rows, *, seed: int) -> Units:
 
 
 def verdicts(
-    calibrate: Replays, train: Replays, target: Target, units: Units, *, asymptotic: bool = False
+    calibrate: Replays, rehearsal: Rehearsal, target: Target, units: Units, *, asymptotic: bool = False
 ) -> dict[str, Verdict]:
     """What `quality_ratio`, `joint` and `conditional` say of the policies 1, 2, ..., by rule.
 
-    `train` replays the same policies on training rows: it only chooses where the walk of `conditional` begins.
+    `rehearsal` only chooses where the walks of `quality_ratio` and `conditional` begin.
     """
     lost, failed = _lost(calibrate, target), calibrate.quality[1:] < target.handled_at
-    start = most_testable(train.cheap[1:], train.quality[1:] < target.handled_at, alpha=target.alpha)
+    train = rehearsal.replays
     return {
         "quality_ratio": quality_ratio(
             calibrate.quality[1:],
@@ -132,6 +146,14 @@ def verdicts(
             delta=target.delta,
             units=units,
             asymptotic=asymptotic,
+            start=first_testable(
+                train.quality[1:],
+                train.top,
+                eps=target.eps,
+                delta=target.delta,
+                units=rehearsal.units,
+                tested_units=units.count,
+            ),
         ),
         "joint": joint(lost, alpha=target.alpha, delta=target.delta, units=units, asymptotic=asymptotic),
         "conditional": conditional(
@@ -140,7 +162,7 @@ def verdicts(
             alpha=target.alpha,
             delta=target.delta,
             units=units,
-            start=start,
+            start=most_testable(train.cheap[1:], train.quality[1:] < target.handled_at, alpha=target.alpha),
             asymptotic=asymptotic,
         ),
     }

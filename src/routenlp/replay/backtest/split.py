@@ -16,6 +16,7 @@ from routenlp.replay.backtest.baselines.always import always
 from routenlp.replay.backtest.baselines.registry import BASELINES
 from routenlp.replay.backtest.certify import (
     Miss,
+    Rehearsal,
     Replays,
     Target,
     cheapest_step,
@@ -27,6 +28,7 @@ from routenlp.replay.backtest.certify import (
 from routenlp.replay.backtest.features import fit_features, make_rows, take
 from routenlp.replay.backtest.ladder import fit_continuation
 from routenlp.replay.backtest.measures import aiq, quality_cost_hull
+from routenlp.replay.backtest.rehearsal import rehearse
 from routenlp.replay.backtest.rows import Ladder, Rows
 from routenlp.replay.outcomes.folds import fold_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
@@ -65,7 +67,7 @@ class Ours:
     """The continuation rule's policies on the three folds, and what was proved of them."""
 
     ladder: Ladder
-    trained: Replays
+    rehearsal: Rehearsal
     calibrated: Replays
     tested: Replays
     units: Units
@@ -181,11 +183,12 @@ def _check_top(fold: str, rows: Rows) -> None:
 
 def _certify(folded: Folded, target: Target, draw: int) -> Ours:
     ladder = fit_continuation(folded.train, seed=draw)
-    trained, calibrated, tested = (replay_all(ladder, f) for f in (folded.train, folded.calibrate, folded.test))
+    rehearsal = rehearse(ladder, folded.train, seed=draw)
+    calibrated, tested = (replay_all(ladder, fold) for fold in (folded.calibrate, folded.test))
     units = units_of(folded.train, folded.calibrate, seed=draw)
-    finite = verdicts(calibrated, trained, target, units)
-    asymptotic = verdicts(calibrated, trained, target, units, asymptotic=True)
-    return Ours(ladder, trained, calibrated, tested, units, finite, asymptotic)
+    finite = verdicts(calibrated, rehearsal, target, units)
+    asymptotic = verdicts(calibrated, rehearsal, target, units, asymptotic=True)
+    return Ours(ladder, rehearsal, calibrated, tested, units, finite, asymptotic)
 
 
 def _fit_baselines(train: Rows, draw: int) -> tuple[list[Ladder], dict[str, str]]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.unit.replay.backtest.recorded_world import world
@@ -7,6 +9,7 @@ from tests.unit.replay.backtest.recorded_world import world
 from routenlp.conformal.groups import row_units
 from routenlp.conformal.verdict import Status
 from routenlp.replay.backtest.certify import (
+    Rehearsal,
     Replays,
     Target,
     cheapest_step,
@@ -25,6 +28,10 @@ def replays(*shares: float, n: int = 1_000, wrong: float = 0.0) -> Replays:
     quality = np.where(cheap & failed, 0.0, 1.0)
     cost = np.where(cheap, 0.1, 1.0)
     return Replays(quality, cost, cheap, np.ones(n), np.ones(n))
+
+
+def rehearsed(made: Replays) -> Rehearsal:
+    return Rehearsal(made, row_units(len(made.top), seed=0))
 
 
 def test_ratios_are_of_sums_over_the_top_tier():
@@ -63,7 +70,7 @@ def test_where_nothing_holds_the_uncertified_point_is_the_first_policy():
 
 def test_three_rules_judge_the_same_policies():
     made = replays(0.0, 0.2, 0.5, 1.0)
-    found = verdicts(made, made, Target(), row_units(1_000, seed=0))
+    found = verdicts(made, rehearsed(made), Target(), row_units(1_000, seed=0))
     assert set(found) == {"quality_ratio", "joint", "conditional"}
     assert {v.status for v in found.values()} == {Status.CERTIFIED}
     assert {v.selected for v in found.values()} == {3}
@@ -71,14 +78,14 @@ def test_three_rules_judge_the_same_policies():
 
 def test_policies_that_fail_are_not_certified_by_any_rule():
     made = replays(0.0, 0.5, 1.0, wrong=0.6)
-    found = verdicts(made, made, Target(), row_units(1_000, seed=0))
+    found = verdicts(made, rehearsed(made), Target(), row_units(1_000, seed=0))
     assert {v.status for v in found.values()} == {Status.UNCERTIFIED}
     assert {v.selected for v in found.values()} == {0}
 
 
 def test_too_few_labels_say_how_many_it_takes():
     made = replays(0.0, 1.0, n=20)
-    reason = verdicts(made, made, Target(), row_units(20, seed=0))["quality_ratio"].reason
+    reason = verdicts(made, rehearsed(made), Target(), row_units(20, seed=0))["quality_ratio"].reason
     assert "cannot pass under" in reason
     assert labels_still_needed(made, 1, Target(), row_units(20, seed=0)) >= 60
 
@@ -122,6 +129,6 @@ def test_rows_that_share_groups_have_more_noise():
 def test_rows_are_their_own_units_until_they_share_groups():
     rows = world(60)
     assert not units_of(rows, rows, seed=0).grouped
-    shared = type(rows)(*(getattr(rows, f) for f in rows.__slots__[:-1]), groups=np.arange(60) // 3)
+    shared = replace(rows, groups=np.arange(60) // 3)
     units = units_of(shared, shared, seed=0)
     assert (units.grouped, units.count, units.largest) == (True, 20, 3)

@@ -176,7 +176,7 @@ def encoder_folder(
         published, made = Path(scratch, "published"), Path(scratch, "made")
         published.mkdir()
         made.mkdir()
-        _fetch_first(sources, published, progress)
+        fetch_published(sources, published, progress)
         progress("building the int8 graph")
         build(published / WEIGHTS_FILE, made / GRAPH_FILE)
         shutil.copyfile(published / TOKENIZER_FILE, made / TOKENIZER_FILE)
@@ -190,7 +190,8 @@ def encoder_folder(
     return folder
 
 
-def _fetch_first(sources: Sequence[Source], into: Path, progress: Progress) -> None:
+def fetch_published(sources: Sequence[Source], into: Path, progress: Progress = _silent) -> None:
+    """The files of `PINNED` in the folder `into`, from the first source that has them; errors as `encoder_folder`."""
     said: list[str] = []
     for source in sources:
         try:

@@ -1,9 +1,9 @@
 """Fits tiers' strengths on preferences, alone or beside graded outcomes.
 
 One set of logits z_k serves both: a graded outcome q_k is fitted by sigmoid(z_k), a preference by sigmoid(z_a - z_b)
-(Bradley-Terry). The two agree: of answers that are right or wrong independently, the chance that a is the right one,
-given that only one is, is sigmoid(logit p_a - logit p_b). Convex with a ridge, so preferences that run in a circle
-or contradict one another are averaged over, and nothing diverges.
+(Bradley-Terry). The two say the same only of answers that are right or wrong independently; tiers tend to fail on the
+same queries, so weigh preferences by how far they are news (docs/decisions/preferences.md). Convex with a ridge, so
+preferences that run in a circle or contradict one another are averaged over, and nothing diverges.
 """
 
 from __future__ import annotations

@@ -1,0 +1,123 @@
+"""What is put on record for each request, before anything is known of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from routenlp.types import Trace
+
+FeedbackKind = Literal["score", "label", "preference", "correction"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One tier's answer, or its failure to give one."""
+
+    tier: str
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float
+    latency_s: float
+    score: float | None = None
+    threshold: float | None = None
+    accepted: bool = False
+    error: str | None = None
+    """Why the tier gave no answer, without anything that a user wrote; None where it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was said. Stored only where the settings allow it, and redacted first (`store.content`)."""
+
+    request: object
+    """JSON values: the messages, and what else of the request is worth keeping."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """By tier."""
+    size_bytes: int = 0
+    """About how much memory it takes, such as the length of the request's body: what waits is bounded by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRecord:
+    """Everything about one request but what was said. Fields that are unknown are None, never 0."""
+
+    id: str
+    """Best from `new_trace_id`: ids that rise with time are cheap to store."""
+    at_s: float
+    """When the request came, seconds since 1970."""
+    task: str
+    policy_version: str
+    status: str
+    """Of the task's certificate at that time."""
+    outcome: str
+    """`ok`, or a word for what went wrong."""
+    first_tier: str
+    tier: str | None
+    """Whose answer was returned; None where there was none."""
+    steps: tuple[StepRecord, ...]
+    cost_usd: float
+    latency_s: float
+    overhead_s: float | None = None
+    """Our own share of the latency."""
+    completion_id: str | None = None
+    key_id: str | None = None
+    reason: str = ""
+    """Why this answer, in words."""
+    route_reason: str = ""
+    """Why this first tier, in words."""
+    estimates: Mapping[str, float] = field(default_factory=dict)
+    """Expected quality by tier, before any answer."""
+    propensities: Mapping[str, float] = field(default_factory=dict)
+    """By tier, of being the first. Empty: not logged, which is never taken as 1."""
+    features_hash: str | None = None
+    features: bytes | None = None
+    """float32, little-endian."""
+    top_cost_usd: float | None = None
+    """What the top tier alone would have cost, as estimated."""
+    audited: bool = False
+    audit_propensity: float | None = None
+    """How likely this query was to be audited, before the draw."""
+    content: Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRecord:
+    """What somebody says of an answer, perhaps long after. The same said twice is stored once."""
+
+    about: str
+    """A trace's id, or the completion's id that the client saw."""
+    at_s: float
+    kind: FeedbackKind
+    value: object
+    """JSON: a number for `score`, a text for `label` and `correction`, the better one's id for `preference`."""
+    key_id: str | None = None
+
+
+Record = TraceRecord | FeedbackRecord
+
+
+def new_trace_id(now_s: float, entropy: bytes) -> str:
+    """32 hexadecimal digits: 12 of milliseconds, so that ids rise with time, and the first 10 bytes of `entropy`.
+
+    `entropy` is the caller's, such as `os.urandom(10)`: chance is an argument.
+    """
+    return f"{int(now_s * 1000) & 0xFFFFFFFFFFFF:012x}{entropy[:10].hex()}"
+
+
+def steps_of(trace: Trace) -> tuple[StepRecord, ...]:
+    """The record of what the machine did."""
+    return tuple(
+        StepRecord(
+            step.answer.tier,
+            step.answer.input_tokens,
+            step.answer.output_tokens,
+            step.answer.cost_usd,
+            step.answer.latency_s,
+            step.score,
+            step.threshold,
+            step.accepted,
+        )
+        for step in trace.steps
+    )

@@ -1,0 +1,108 @@
+"""From records to rows. Raises `ValueError`, `TypeError` or `OverflowError` for a record that cannot be stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from routenlp.store.content import ContentPolicy
+from routenlp.store.sql.money import nanos
+from routenlp.store.sql.records import FeedbackRecord, Record, TraceRecord
+
+Row = tuple[str | float | int | bytes | None, ...]
+_STORABLE = frozenset({str, float, int, bytes, type(None)})
+_encoder = msgspec.json.Encoder()
+
+
+def rows_of(record: Record, policy: ContentPolicy) -> list[tuple[str, Row]]:
+    """The rows that `record` makes, each with its table; content only as far as `policy` lets it, and redacted."""
+    if isinstance(record, FeedbackRecord):
+        return [("feedback", _checked(_feedback_row(record)))]
+    rows = [("traces", _checked(_trace_row(record)))]
+    if record.content is not None and policy.keeps(audited=record.audited):
+        body = {"request": policy.clean(record.content.request), "answers": policy.clean(record.content.answers)}
+        rows.append(("content", (_plain(record.id), record.at_s, _json(body))))
+    return rows
+
+
+def _checked(row: Row) -> Row:
+    if not _STORABLE.issuperset(map(type, row)):
+        raise TypeError("a value that SQLite has no type for")
+    return row
+
+
+def _trace_row(t: TraceRecord) -> Row:
+    return (
+        _plain(t.id),
+        t.at_s,
+        _plain_or_none(t.completion_id),
+        _plain(t.task),
+        _plain_or_none(t.key_id),
+        _plain(t.policy_version),
+        _plain(t.status),
+        _plain(t.outcome),
+        _plain(t.first_tier),
+        _plain_or_none(t.tier),
+        len(t.steps),
+        nanos(t.cost_usd),
+        None if t.top_cost_usd is None else nanos(t.top_cost_usd),
+        t.latency_s,
+        t.overhead_s,
+        int(t.audited),
+        t.audit_propensity,
+        t.features,
+        _json(_detail(t)),
+    )
+
+
+def _detail(t: TraceRecord) -> Mapping[str, object]:
+    """What is read only by trace, never searched."""
+    return {
+        "steps": t.steps,
+        "reason": t.reason,
+        "route_reason": t.route_reason,
+        "estimates": t.estimates,
+        "propensities": t.propensities,
+        "features_hash": t.features_hash,
+    }
+
+
+def _feedback_row(f: FeedbackRecord) -> Row:
+    value = _json(f.value)
+    said = "\0".join([f.about, f.key_id or "", f.kind, value]).encode("utf-8", "replace")
+    return (
+        hashlib.sha256(said).hexdigest(),
+        _plain(f.about),
+        f.at_s,
+        _plain_or_none(f.key_id),
+        f.kind,
+        value,
+    )
+
+
+def _json(value: object) -> str:
+    try:
+        return _encoder.encode(value).decode()
+    except UnicodeEncodeError:
+        # A lone surrogate somewhere: legal in Python's texts and in JSON, not in UTF-8.
+        return _encoder.encode(_mended(msgspec.to_builtins(value))).decode()
+
+
+def _mended(value: object) -> object:
+    if isinstance(value, str):
+        return _plain(value)
+    if isinstance(value, Mapping):
+        return {_mended(key): _mended(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mended(inner) for inner in value]
+    return value
+
+
+def _plain(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _plain_or_none(text: str | None) -> str | None:
+    return None if text is None else _plain(text)

@@ -1,0 +1,149 @@
+"""The schema and the way to it from every earlier version.
+
+`MIGRATIONS[v]` leads from version v to v + 1. A migration that was ever released is never edited: a change is a
+new one at the end. The version is SQLite's `user_version`, and `application_id` marks the file as ours.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from routenlp.errors import StoreError
+
+APPLICATION_ID = 0x724E4C50
+"""`rNLP`: in the header of every store."""
+
+_VERSION_1 = """
+CREATE TABLE traces (
+  id TEXT PRIMARY KEY,
+  at_s REAL NOT NULL,
+  completion_id TEXT,
+  task TEXT NOT NULL,
+  key_id TEXT,
+  policy TEXT NOT NULL,
+  status TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  first_tier TEXT NOT NULL,
+  tier TEXT,
+  steps INTEGER NOT NULL,
+  cost_nanos INTEGER NOT NULL,
+  top_cost_nanos INTEGER,
+  latency_s REAL NOT NULL,
+  overhead_s REAL,
+  audited INTEGER NOT NULL,
+  audit_propensity REAL,
+  features BLOB,
+  detail TEXT NOT NULL
+);
+CREATE INDEX traces_by_time ON traces (at_s);
+CREATE INDEX traces_by_completion ON traces (completion_id) WHERE completion_id IS NOT NULL;
+
+CREATE TABLE content (
+  trace_id TEXT PRIMARY KEY,
+  at_s REAL NOT NULL,
+  body TEXT NOT NULL
+);
+CREATE INDEX content_by_time ON content (at_s);
+
+CREATE TABLE feedback (
+  id TEXT PRIMARY KEY,
+  about TEXT NOT NULL,
+  at_s REAL NOT NULL,
+  key_id TEXT,
+  kind TEXT NOT NULL,
+  value TEXT NOT NULL
+);
+CREATE INDEX feedback_by_subject ON feedback (about);
+
+CREATE TABLE dropped (
+  at_s REAL NOT NULL,
+  records INTEGER NOT NULL,
+  audits INTEGER NOT NULL
+);
+
+CREATE TABLE spend (
+  key_id TEXT NOT NULL,
+  task TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  charges INTEGER NOT NULL,
+  nanos INTEGER NOT NULL,
+  PRIMARY KEY (key_id, task, day)
+) WITHOUT ROWID;
+
+CREATE TABLE keys (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  secret_sha256 TEXT NOT NULL UNIQUE,
+  created_s REAL NOT NULL,
+  revoked_s REAL,
+  requests_per_minute INTEGER,
+  budget_nanos INTEGER,
+  budget_period TEXT,
+  tasks TEXT
+);
+
+CREATE TABLE counters (
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO counters (name, value) VALUES ('charges_through', 0), ('keys_version', 0);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection, where: str, migrations: Sequence[str] = MIGRATIONS) -> int:
+    """Brings the store at `where` to the newest schema; returns the version it had.
+
+    All missing steps are one transaction: a store that is interrupted keeps its old version whole. Raises `StoreError`
+    for a file that is not a store, and for one of a later version, which is never touched.
+    """
+    before = check(connection, where, migrations)
+    if before == len(migrations):
+        return before
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        # Another process may have migrated while this one waited for the lock.
+        version = _pragma(connection, "user_version")
+        for script in migrations[version:]:
+            _run(connection, script)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return before
+
+
+def check(connection: sqlite3.Connection, where: str, migrations: Sequence[str] = MIGRATIONS) -> int:
+    """The store's version, at most the newest; 0 for an empty file. Raises `StoreError` for anything else."""
+    version, owner = _pragma(connection, "user_version"), _pragma(connection, "application_id")
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if owner != APPLICATION_ID and (tables or owner or version):
+        raise StoreError(where, "is a database of another program", "Name another file in store.url.")
+    if version > len(migrations):
+        raise StoreError(
+            where,
+            f"has schema version {version}, this routenlp knows up to {len(migrations)}",
+            "Update routenlp; a store is never taken back to an older schema.",
+        )
+    return version
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    """Statement by statement, because `executescript` would commit what is open."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+    if statement.strip():
+        connection.execute(statement)
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -1,0 +1,80 @@
+"""Every statement that reads or writes rows. Parameterised: no value is ever put into a text of SQL."""
+
+from __future__ import annotations
+
+_TRACE_COLUMNS = (
+    "id",
+    "at_s",
+    "completion_id",
+    "task",
+    "key_id",
+    "policy",
+    "status",
+    "outcome",
+    "first_tier",
+    "tier",
+    "steps",
+    "cost_nanos",
+    "top_cost_nanos",
+    "latency_s",
+    "overhead_s",
+    "audited",
+    "audit_propensity",
+    "features",
+    "detail",
+)
+
+
+def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
+    one = "(" + ", ".join("?" * len(columns)) + ")"
+    return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * rows)}"  # noqa: S608
+
+
+# Many rows in one statement: SQLite is entered once, so that the interpreter's lock is fought for once, not once a row.
+CHUNK = 64
+_CONTENT_COLUMNS = ("trace_id", "at_s", "body")
+_FEEDBACK_COLUMNS = ("id", "about", "at_s", "key_id", "kind", "value")
+INSERTS: dict[str, dict[int, str]] = {
+    table: {rows: _insert(table, columns, rows) for rows in (CHUNK, 8, 1)}
+    for table, columns in (
+        ("traces", _TRACE_COLUMNS),
+        ("content", _CONTENT_COLUMNS),
+        ("feedback", _FEEDBACK_COLUMNS),
+    )
+}
+"""By table and number of rows. A row whose id is there already is left as it is."""
+
+INSERT_DROPPED = "INSERT INTO dropped (at_s, records, audits) VALUES (?, ?, ?)"
+ADD_SPEND = """
+INSERT INTO spend (key_id, task, day, charges, nanos) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (key_id, task, day) DO UPDATE SET charges = charges + excluded.charges, nanos = nanos + excluded.nanos
+"""
+SPEND_SINCE = "SELECT key_id, task, day, nanos FROM spend WHERE day >= ?"
+SPEND_BEFORE = "SELECT key_id, task, sum(nanos) FROM spend WHERE day < ? GROUP BY key_id, task"
+COUNTER = "SELECT value FROM counters WHERE name = ?"
+SET_COUNTER = "UPDATE counters SET value = ? WHERE name = ?"
+BUMP_COUNTER = "UPDATE counters SET value = value + 1 WHERE name = ?"
+SWEEP_CONTENT = """
+DELETE FROM content WHERE trace_id IN (SELECT trace_id FROM content WHERE at_s < ? ORDER BY at_s LIMIT ?)
+"""
+
+_KEY_COLUMNS = "id, name, secret_sha256, created_s, revoked_s, requests_per_minute, budget_nanos, budget_period, tasks"
+INSERT_KEY = f"INSERT INTO keys ({_KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+KEYS = f"SELECT {_KEY_COLUMNS} FROM keys ORDER BY created_s, id"  # noqa: S608
+REVOKE_KEY = "UPDATE keys SET revoked_s = ? WHERE id = ? AND revoked_s IS NULL"
+
+_TRACE_LIST = ", ".join(_TRACE_COLUMNS)
+TRACE = f"SELECT {_TRACE_LIST} FROM traces WHERE id = ? OR completion_id = ? LIMIT 1"  # noqa: S608
+CONTENT_OF = "SELECT body FROM content WHERE trace_id = ?"
+FEEDBACK_ABOUT = "SELECT at_s, kind, value, key_id FROM feedback WHERE about IN (?, ?) ORDER BY at_s, id"
+REQUESTS_SINCE = """
+SELECT task, tier, count(*), sum(outcome = 'ok'), sum(steps > 1), sum(cost_nanos),
+       sum(CASE WHEN top_cost_nanos IS NOT NULL THEN cost_nanos END), sum(top_cost_nanos), sum(audited)
+FROM traces WHERE at_s >= ? GROUP BY task, tier ORDER BY task, tier
+"""
+LATEST_STATUS = """
+SELECT task, status, policy, max(at_s) FROM traces WHERE at_s >= ? GROUP BY task ORDER BY task
+"""
+DROPPED_SINCE = "SELECT coalesce(sum(records), 0), coalesce(sum(audits), 0) FROM dropped WHERE at_s >= ?"
+FEEDBACK_SINCE = "SELECT kind, count(*) FROM feedback WHERE at_s >= ? GROUP BY kind ORDER BY kind"
+SPEND_BY_KEY = "SELECT key_id, sum(charges), sum(nanos) FROM spend WHERE day >= ? GROUP BY key_id ORDER BY key_id"

@@ -21,11 +21,15 @@ class IsotonicMaps:
 
     def of(self, predicted: FloatArray, task: NDArray[np.int64]) -> FloatArray:
         """Of shape (n, K), like `predicted`."""
-        out = np.empty_like(predicted)
-        for k, knots in enumerate(self.knots):
-            right = np.clip(np.searchsorted(knots, predicted[:, k]), 1, len(knots) - 1)
-            width = knots[right] - knots[right - 1]
-            share = np.clip((predicted[:, k] - knots[right - 1]) / np.where(width > 0.0, width, 1.0), 0.0, 1.0)
-            low, high = self.levels[task, k, right - 1], self.levels[task, k, right]
-            out[:, k] = low + share * (high - low)
-        return out
+        last = self.knots.shape[1] - 1
+        right = (self.knots < predicted[:, :, None]).sum(axis=2)
+        right[right == 0] = 1
+        right[right > last] = last
+        tier = np.arange(len(self.knots))
+        begin = self.knots[tier, right - 1]
+        width = self.knots[tier, right] - begin
+        width[width <= 0.0] = 1.0
+        share = np.minimum(np.maximum((predicted - begin) / width, 0.0), 1.0)
+        row = task[:, None]
+        low = self.levels[row, tier, right - 1]
+        return np.asarray(low + share * (self.levels[row, tier, right] - low))

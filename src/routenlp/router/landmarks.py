@@ -8,7 +8,7 @@ matrix product whatever the number of training rows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -18,20 +18,19 @@ from routenlp.router.vectors import unit_rows
 from routenlp.types import FloatArray, Parts, Vectors
 
 
-def likeness(
-    units: Vectors,
-    task: NDArray[np.int64],
-    landmarks: Vectors,
-    landmark_task: NDArray[np.int64],
-    sharpness: float,
-    other_task: float,
-) -> Vectors:
-    """Shape (n, m), in (0, 1]: exp(sharpness (cosine - 1) - other_task where the tasks differ)."""
-    out = units @ landmarks.T
-    out -= np.float32(1.0)
-    out *= np.float32(sharpness)
-    out -= np.float32(other_task) * (task[:, None] != landmark_task)
-    return np.asarray(np.exp(out, out=out))
+def likeness(units: Vectors, landmarks: Vectors, sharpness: float, share: Vectors) -> Vectors:
+    """Shape (n, m), in (0, 1]: exp(sharpness (cosine - 1)) times `share`, shape (n, m), of `shares`."""
+    near = (np.float32(sharpness) * units) @ landmarks.T
+    near -= np.float32(sharpness)
+    np.exp(near, out=near)
+    near *= share
+    return np.asarray(near)
+
+
+def shares(landmark_task: NDArray[np.int64], tasks: int, other_task: float) -> Vectors:
+    """By task and landmark, shape (tasks, m): 1 where the tasks are the same, else exp(-other_task)."""
+    same = np.arange(tasks)[:, None] == landmark_task
+    return np.where(same, 1.0, np.exp(-other_task)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,13 +49,20 @@ class LandmarkEstimates:
     high: FloatArray
     sharpness: float
     other_task: float
+    _shares: Vectors = field(init=False, repr=False)
 
     KIND: ClassVar[str] = "estimates/landmarks"
 
+    def __post_init__(self) -> None:
+        found = shares(self.landmark_task, len(self.task_weights), self.other_task)
+        object.__setattr__(self, "_shares", found)
+
     def estimate(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
         """Shape (n, K)."""
-        near = likeness(unit_rows(features), task, self.landmarks, self.landmark_task, self.sharpness, self.other_task)
-        return np.clip(near @ self.weights + self.task_weights[task], self.low, self.high)
+        near = likeness(unit_rows(features), self.landmarks, self.sharpness, self._shares[task])
+        found = near @ self.weights
+        found += self.task_weights[task]
+        return np.asarray(np.minimum(np.maximum(found, self.low), self.high))
 
     def parts(self) -> Parts:
         """For storage."""

@@ -48,9 +48,11 @@ class StackedEstimates:
 
     def estimate(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
         """Shape (n, K)."""
-        out = np.repeat(self.mean[None, :], len(task), axis=0)
+        out = np.empty((len(task), len(self.mean)))
+        out[:] = self.mean
         if self.members:
-            out[:, self.learned] = self._mapped(self._blend(self._opinions(features, task)), task)
+            blend = sum(w * m.estimate(features, task) for w, m in zip(self.weights, self.members, strict=True))
+            out[:, self.learned] = self._mapped(np.asarray(blend), task)
         return out
 
     def expect(self, features: Vectors, task: NDArray[np.int64]) -> Expectation:

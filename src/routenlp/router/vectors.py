@@ -11,7 +11,8 @@ from routenlp.types import FloatArray, Vectors
 def unit_rows(features: Vectors) -> Vectors:
     """Rows of length 1, so that a dot product is a cosine; a row of zeros stays one."""
     squared = np.einsum("ij,ij->i", features, features)
-    return np.asarray(features / np.sqrt(np.where(squared > 0.0, squared, 1.0))[:, None], dtype=np.float32)
+    squared[squared == 0.0] = 1.0
+    return np.asarray(features / np.sqrt(squared)[:, None], dtype=np.float32)
 
 
 def task_columns(task: NDArray[np.int64], tasks: int) -> FloatArray:

@@ -10,6 +10,8 @@ from routenlp.types import FloatArray
 
 EQUAL_ROWS = 200.0
 """Rows' worth of pull towards equal weights: a few rows tell members apart by luck alone."""
+_BELOW_ONE = 1.0 - 8.0 * float(np.finfo(np.float64).eps)
+"""So that a blend of ones is not rounded above one."""
 
 
 def blend_weights(errors: FloatArray) -> FloatArray:
@@ -30,7 +32,7 @@ def blend_weights(errors: FloatArray) -> FloatArray:
             value = float(weights @ gram @ weights - 2.0 * aim @ weights)
             if (weights >= 0.0).all() and value < least:
                 best, least = weights, value
-    return best
+    return best * _BELOW_ONE
 
 
 def _summing_to_one(gram: FloatArray, aim: FloatArray) -> FloatArray:

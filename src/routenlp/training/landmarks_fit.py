@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.router.landmarks import LandmarkEstimates, likeness
+from routenlp.router.landmarks import LandmarkEstimates, likeness, shares
 from routenlp.router.ridge import TASK_SCALE
 from routenlp.router.vectors import unit_rows
 from routenlp.training.outcomes_present import Fitted
@@ -36,11 +36,12 @@ def fit_landmarks(
     units = unit_rows(features)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(task))[:MOST_LANDMARKS])
     landmarks, landmark_task = units[drawn], task[drawn]
-    among = likeness(landmarks, landmark_task, landmarks, landmark_task, SHARPNESS, OTHER_TASK)
+    share = shares(landmark_task, tasks, OTHER_TASK)
+    among = likeness(landmarks, landmarks, SHARPNESS, share[landmark_task])
     values, axes = np.linalg.eigh(among.astype(np.float64))
     kept = values > _SMALLEST
     span = axes[:, kept] / np.sqrt(values[kept])
-    coordinates = likeness(units, task, landmarks, landmark_task, SHARPNESS, OTHER_TASK) @ span
+    coordinates = likeness(units, landmarks, SHARPNESS, share[task]) @ span
     fitted = fit_ridge(
         coordinates.astype(np.float32), task, targets, groups, tasks=tasks, seed=seed, low=low, high=high
     )

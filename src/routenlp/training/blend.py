@@ -10,6 +10,8 @@ from routenlp.types import FloatArray
 
 EQUAL_ROWS = 200.0
 """Rows' worth of pull towards equal weights: a few rows tell members apart by luck alone."""
+_LEAST_PULL = 1e-9
+"""Of the errors: members that are the same weigh the same."""
 _BELOW_ONE = 1.0 - 8.0 * float(np.finfo(np.float64).eps)
 """So that a blend of ones is not rounded above one."""
 
@@ -21,7 +23,7 @@ def blend_weights(errors: FloatArray) -> FloatArray:
     """
     members = len(errors)
     about = errors - errors.mean(axis=0)
-    pull = EQUAL_ROWS * float(np.square(about).mean()) + 1e-12
+    pull = EQUAL_ROWS * float(np.square(about).mean()) + _LEAST_PULL * float(np.square(errors).sum()) + _LEAST_PULL
     gram = errors @ errors.T + pull * np.eye(members)
     aim = np.full(members, pull / members)
     best, least = np.full(members, 1.0 / members), np.inf

@@ -1,0 +1,46 @@
+"""The blend of several estimators."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.unit.graded_world import TASKS, bounds, graded_world
+
+from routenlp.router.stack import StackedEstimates
+from routenlp.training.stack_fit import fit_stack
+
+rows = graded_world(300, seed=1)
+fitted = fit_stack(*rows.arguments(), tasks=TASKS, seed=0, **bounds()).model
+
+
+def with_weight(first):
+    weights = np.array([[first] * 3, [1.0 - first] * 3])
+    return StackedEstimates(fitted.members, weights, None, fitted.learned, fitted.mean)
+
+
+def test_all_weight_on_one_member_is_that_member():
+    for first, member in ((1.0, fitted.members[0]), (0.0, fitted.members[1])):
+        expected = member.estimate(rows.features, rows.task)
+        assert np.allclose(with_weight(first).estimate(rows.features, rows.task), expected)
+
+
+def test_an_estimate_comes_with_its_variance():
+    found = fitted.expect(rows.features, rows.task)
+    assert np.allclose(found.quality, fitted.estimate(rows.features, rows.task))
+    assert found.variance.shape == (300, 3)
+    assert (found.variance >= 0.0).all()
+    assert found.variance.max() > 0.0
+
+
+def test_variance_is_how_far_members_disagree():
+    first, second = (member.estimate(rows.features, rows.task) for member in fitted.members)
+    found = with_weight(0.5).expect(rows.features, rows.task)
+    assert np.allclose(found.variance, (first - second) ** 2 / 4.0)
+    assert with_weight(1.0).expect(rows.features, rows.task).variance.max() == pytest.approx(0.0)
+
+
+def test_a_stack_of_nothing_says_the_means():
+    mean = np.array([0.2, 0.7])
+    empty = StackedEstimates((), np.zeros((0, 0)), None, np.zeros(0, dtype=np.int64), mean)
+    assert (empty.estimate(rows.features, rows.task) == mean).all()
+    assert (empty.expect(rows.features, rows.task).variance == 0.0).all()

@@ -21,7 +21,8 @@ from routenlp.replay.backtest.assemble import assemble
 from routenlp.replay.backtest.certify import Rule, Target
 from routenlp.replay.backtest.features import count_table
 from routenlp.replay.backtest.result import Backtest
-from routenlp.replay.backtest.split import Recorded, run_split
+from routenlp.replay.backtest.split import Measured, Recorded, Split, run_split
+from routenlp.replay.backtest.threads import one_thread
 from routenlp.replay.outcomes.reading import read_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
 
@@ -57,7 +58,15 @@ def backtest(
     binary = bool(np.isin(table.quality, (0.0, 1.0)).all())
     target = Target(guarantee, eps, alpha, delta, (1.0 if binary else 0.5) if handled_at is None else handled_at)
     recorded = Recorded(table, count_table(table), tiers, calibrate_most, seed)
-    tell = progress or (lambda *_: None)
+    with one_thread():
+        first, measured, failed = _run_splits(recorded, target, repeats, progress or (lambda *_: None))
+        return assemble(table, first, measured, failed, target, time.perf_counter() - begin)
+
+
+def _run_splits(
+    recorded: Recorded, target: Target, repeats: int, tell: Tell
+) -> tuple[Split, list[Measured], list[str]]:
+    """The first split; what is kept of all; and which others could not be made, and why."""
     first = run_split(recorded, target, 0)
     tell(1, repeats)
     measured, failed = [first.measured], []
@@ -67,7 +76,7 @@ def backtest(
         except (DataError, TrainingError) as exc:
             failed.append(f"split {repeat + 1}: {exc.problem}")
         tell(repeat + 1, repeats)
-    return assemble(table, first, measured, failed, target, time.perf_counter() - begin)
+    return first, measured, failed
 
 
 def _check(

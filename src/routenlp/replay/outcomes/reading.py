@@ -183,11 +183,13 @@ def _held_out(gathered: Gathered, chosen: Sequence[int]) -> NDArray[np.bool_]:
 
 def _notes(table: OutcomeTable, grouped: str | None, differing: int, gone: Sequence[str]) -> tuple[str, ...]:
     constant = ", ".join(table.constant_confidence)
+    absent = ", ".join(f"{count:,} of {model}'s {table.n:,}" for model, count in table.absent_confidence.items())
     notes = (
         grouped,
         f"Of {', '.join(gone)} no query is kept. Name --tiers that answered them, to keep them." * bool(gone),
         f"{differing:,} queries have rows with different texts: the first in alphabetical order is taken."
         * bool(differing),
         f"The confidence of {constant} is the same for every query and tells nothing." * bool(constant),
+        f"No confidence came with {absent} answers: they are kept, and judged without one." * bool(absent),
     )
     return tuple(note for note in notes if note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -92,6 +92,12 @@ class OutcomeTable:
     def without_confidence(self) -> tuple[str, ...]:
         """Models that gave no confidence at all."""
         return tuple(m for m, given in zip(self.models, self.confidence.T, strict=True) if np.isnan(given).all())
+
+    @property
+    def absent_confidence(self) -> Mapping[str, int]:
+        """Of models that gave a confidence with some answers, the number of answers without one."""
+        counts = {m: int(np.isnan(given).sum()) for m, given in zip(self.models, self.confidence.T, strict=True)}
+        return {model: count for model, count in counts.items() if 0 < count < self.n}
 
     def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> OutcomeTable:
         """The chosen queries, by mask or by position; the order of models stays."""

@@ -22,7 +22,8 @@ def test_the_example_is_read_as_it_stands(tmp_path):
     (tmp_path / "log.csv").write_text(block("csv"), encoding="utf-8")
     table = read_outcomes(tmp_path / "log.csv")
     assert (table.models, table.n, table.task_names) == (("small", "large"), 5, ("drafts", "intent"))
-    assert (table.cost_kind, table.dropped, table.notes) == ("recorded", (), ())
+    assert (table.cost_kind, table.dropped) == ("recorded", ())
+    assert table.absent_confidence == {"small": 2, "large": 2}
 
 
 def test_the_prices_shown_price_it(tmp_path):

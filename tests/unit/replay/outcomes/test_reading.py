@@ -32,7 +32,8 @@ def test_every_format_is_read(tmp_path, ending):
     assert np.array_equal(table.confidence, [[np.nan, 1.0], [0.75, 0.25]], equal_nan=True)
     assert np.array_equal(table.latency_s, [[0.02, 0.0], [np.nan, 1.5]], equal_nan=True)
     assert table.answer_length.tolist() == [[4.0, 1.0], [0.0, 2.0]]
-    assert (table.cost_kind, table.dropped, table.notes) == ("recorded", (), ())
+    assert (table.cost_kind, table.dropped) == ("recorded", ())
+    assert [note.partition(":")[0] for note in table.notes] == ["No confidence came with 1 of cheap's 2 answers"]
 
 
 def test_a_frame_of_columns_and_an_arrow_table_are_read_alike(tmp_path):
@@ -124,6 +125,16 @@ def test_a_constant_confidence_is_kept_and_noted():
     assert table.constant_confidence == ("a",)
     assert (table.confidence[:, 0] == 0.8).all()
     assert "confidence of a is the same for every query" in table.notes[0]
+
+
+def test_answers_without_a_confidence_are_kept_and_counted():
+    recorded = [
+        one | {"confidence": float("nan") if i in (0, 2) else i / 10} for i, one in enumerate(rows(3, "a", "b"))
+    ]
+    table = read_outcomes(columns(recorded))
+    assert table.n == 3
+    assert table.absent_confidence == {"a": 2}
+    assert table.notes == ("No confidence came with 2 of a's 3 answers: they are kept, and judged without one.",)
 
 
 def test_any_text_is_a_text(tmp_path):

@@ -1,7 +1,7 @@
 """FrugalGPT: a list of tiers called one after the other, each answer taken if its score is high enough.
 
 Chen, Zaharia, Zou 2023: FrugalGPT: How to Use Large Language Models While Reducing Cost and Improving Performance.
-arXiv 2305.05176, section 3 (LLM cascade).
+arXiv 2305.05176, section 3 (LLM cascade); TMLR, December 2024.
 
 A scorer g(query, answer) per tier is fitted to predict whether the answer is right; for each budget the list of at most
 three tiers and its thresholds are searched for that are best on the training rows. Adapted: the scorer is logistic on

@@ -12,17 +12,16 @@ A charge counts in the period in which it was reserved. One process holds the le
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from routenlp.store.sql.journal import Charge, ChargeJournal
-from routenlp.store.sql.money import Budget, Period, day_of, first_day, nanos, nanos_above, usd_of
+from routenlp.store.sql.money import PERIODS, Budget, Period, day_of, first_day, nanos, nanos_above, usd_of
 
 LAPSES_AFTER_S = 900.0
 """A reservation that nobody settled gives its amount back after so long; a later `settle` still charges."""
-_PERIODS: tuple[Period, ...] = ("day", "month", "total")
 _Scope = Literal["key", "task"]
 SpendKey = tuple[str, str, int]
 """Key id, task, day."""
@@ -78,18 +77,27 @@ class Spent:
     through_seq: int
 
 
-@dataclass(slots=True)
 class _Account:
-    windows: dict[Period, _Window] = field(default_factory=dict)
+    """What one key or task spent in the periods of now."""
+
+    __slots__ = ("_day", "_tuple", "windows")
+
+    def __init__(self) -> None:
+        self.windows: dict[Period, _Window] = {}
+        self._day: int | None = None
+        self._tuple: tuple[_Window, ...] = ()
 
     def at(self, day: int) -> tuple[_Window, ...]:
         """The windows that hold `day`, made where it begins a new period. A clock set back stays in the later one."""
-        for period in _PERIODS:
+        if day == self._day:
+            return self._tuple
+        for period in PERIODS:
             start = first_day(period, day)
             window = self.windows.get(period)
             if window is None or start > window.start_day:
                 self.windows[period] = _Window(start)
-        return tuple(self.windows.values())
+        self._day, self._tuple = day, tuple(self.windows.values())
+        return self._tuple
 
 
 class Ledger:
@@ -113,7 +121,7 @@ class Ledger:
         """May be replaced when settings are reloaded."""
         self._lock = threading.Lock()
         self._accounts: dict[tuple[_Scope, str], _Account] = defaultdict(_Account)
-        self._open: deque[Reservation] = deque()
+        self._open: OrderedDict[Reservation, None] = OrderedDict()
         self._pending: dict[SpendKey, tuple[int, int]] = {}
         self._seq = spent.through_seq
         self.unjournalled = 0
@@ -135,7 +143,7 @@ class Ledger:
             for window in windows:
                 window.reserved += amount
             reservation = Reservation(key, task, day, amount, now_s + LAPSES_AFTER_S, windows)
-            self._open.append(reservation)
+            self._open[reservation] = None
             return reservation
 
     def settle(self, reservation: Reservation, usd: float) -> None:
@@ -221,17 +229,20 @@ class Ledger:
         if reservation.state == "closed":
             return False
         if reservation.state == "open":
+            del self._open[reservation]
             for window in reservation.windows:
                 window.reserved -= reservation.nanos
         reservation.state = "closed"
         return True
 
     def _lapse(self, now_s: float) -> None:
-        """All reservations live equally long, so the oldest are in front; closed ones leave with them."""
-        while self._open and (self._open[0].state == "closed" or self._open[0].lapses_s <= now_s):
-            reservation = self._open.popleft()
-            if self._close(reservation):
-                reservation.state = "lapsed"
+        """All reservations live equally long, so the oldest are in front."""
+        while self._open:
+            oldest = next(iter(self._open))
+            if oldest.lapses_s > now_s:
+                return
+            self._close(oldest)
+            oldest.state = "lapsed"
 
     def _add_pending(self, key: SpendKey, count: int, amount: int) -> None:
         had_count, had_amount = self._pending.get(key, (0, 0))

@@ -51,6 +51,12 @@ def test_a_limit_makes_late_answers_rarer_on_unseen_rows(ladders):
     assert with_limit < 0.08  # 0.05 was asked for on the training rows
 
 
+def test_a_limit_leaves_policies_between_always_top_and_never_top(ladders):
+    rows = slow(1000, 1)
+    at_top = [float((ladders["sla"].run(rows, step).final == 2)[rows.task == 0].mean()) for step in range(1, 6)]
+    assert max(at_top) > 0.2
+
+
 def test_a_task_without_a_limit_has_no_nu_and_decides_as_before(ladders):
     for utility in ladders["sla"].utilities[1:]:
         assert utility.deadlines.nu[1] == 0.0

@@ -60,6 +60,13 @@ class TierSettings(_Frozen, frozen=True):
     max_connections: Annotated[int, msgspec.Meta(ge=1)] = 512
 
 
+class BudgetSettings(_Frozen, frozen=True):
+    """At most `usd` in a period of UTC's calendar."""
+
+    usd: NonNegative
+    period: Literal["day", "month", "total"] = "month"
+
+
 class TaskSettings(_Frozen, frozen=True):
     """How a task is graded and what is asked of it."""
 
@@ -75,6 +82,8 @@ class TaskSettings(_Frozen, frozen=True):
     """The weakest status under which cheap tiers may serve."""
     allowed_tiers: tuple[str, ...] | None = None
     """A wall: no query of this task reaches another tier, be it by routing, failure or audit. None: all tiers."""
+    budget: BudgetSettings | None = None
+    """Of all callers together; keys can have budgets of their own."""
     eps: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.03
     """The quality ratio asked for is 1 - eps."""
     alpha: Share = 0.05

@@ -10,21 +10,27 @@ from pathlib import Path
 from routenlp.backends.encoders.cache import CachedTokenEncoder
 from routenlp.backends.encoders.minilm import MiniLM
 from routenlp.backends.encoders.static import StaticEncoder
+from routenlp.backends.openai_compatible.listed_prices import listed_price
 from routenlp.backends.recorded import RecordedBackend
 from routenlp.backends.student import registry
 from routenlp.backends.student.backend import StudentBackend
 from routenlp.backends.weights import Hub, LocalFolder, PackagedWheel, Source, encoder_folder
 from routenlp.cascade.policy import Policy
+from routenlp.conformal.verdict import Status
 from routenlp.contracts import Backend
 from routenlp.errors import SettingsError, UnknownPrice
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
+from routenlp.replay import stored_router
+from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.settings import Settings, TierSettings
 from routenlp.store import artefacts, policies
 from routenlp.training.minilm_graph import GRAPH_VERSION, build_int8
 from routenlp.types import Task
 
 HUB = "https://huggingface.co"
+UNGRADED = "none"
+"""Metric of a task that the settings do not define."""
 POLICY, ROUTER_ENCODER, TIERS = "policy", "router-encoder", "tiers"
 """What lies in the folder of a trained system."""
 
@@ -38,16 +44,78 @@ class System:
     """By tier."""
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A policy, and how good the proof is that it may serve."""
+
+    policy: Policy
+    statuses: Mapping[str, Status]
+    """By task that it can route."""
+
+
 def portfolio(settings: Settings) -> Portfolio:
     """The tiers with their prices."""
     return Portfolio(tuple(_tier(tier) for tier in settings.portfolio))
 
 
 def _tier(tier: TierSettings) -> Tier:
-    if tier.price is None:
+    return Tier(tier.name, tier.backend, _price(tier), tier.model)
+
+
+def _price(tier: TierSettings) -> Price:
+    if tier.price is not None:
+        return Price(tier.price.input_usd_per_mtok, tier.price.output_usd_per_mtok)
+    if tier.model is None or not tier.base_url:
         raise UnknownPrice(f"portfolio.{tier.name}.price", "is not given", "An unknown price is never taken as 0.")
-    price = Price(tier.price.input_usd_per_mtok, tier.price.output_usd_per_mtok)
-    return Tier(tier.name, tier.backend, price, tier.model)
+    return listed_price(tier.name, tier.model, base_urls(tier)[0])
+
+
+def base_urls(tier: TierSettings) -> tuple[str, ...]:
+    """Where the tier's endpoints lie; none for a tier that runs in this process."""
+    if tier.base_url is None:
+        return ()
+    return (tier.base_url,) if isinstance(tier.base_url, str) else tier.base_url
+
+
+def serving_policy(settings: Settings) -> Serving | None:
+    """What decides, from the folder that the settings name; None without one.
+
+    The folder holds either a policy with its encoder, or what `routenlp train` wrote. Raises `ArtefactError` for a
+    folder that was altered, and `SettingsError` for one that was made for other tiers.
+    """
+    if settings.policy.folder is None:
+        return None
+    folder = Path(settings.policy.folder).expanduser()
+    if (folder / POLICY).is_dir():
+        encoder = StaticEncoder.from_parts(artefacts.read(folder / ROUTER_ENCODER)["static"])
+        policy = policies.load(folder / POLICY, encoder)
+        serving = Serving(policy, {task: policy.status(task) for task in policy.tasks})
+    else:
+        serving = _as_trained(settings, folder)
+    names, trained = portfolio(settings).names, serving.policy.portfolio.names
+    if names != trained:
+        raise SettingsError(
+            "policy.folder",
+            f"{str(folder)!r} was made for tiers {', '.join(trained)}, and the portfolio is {', '.join(names)}",
+            "Name and order the tiers as they were when it was trained, or train it again.",
+        )
+    return serving
+
+
+def _as_trained(settings: Settings, folder: Path) -> Serving:
+    """The settings' tiers and tasks around a trained router, with the status that its training proved."""
+    stored = stored_router.load(folder)
+    known = tasks(settings)
+    every = {name: known.get(name) or Task(name, UNGRADED, 1.0, 1.0) for name in stored.stop_rule.tasks}
+    tiers = {tier.name: tier for tier in portfolio(settings).tiers}
+    missing = [name for name in stored.stop_rule.tiers if name not in tiers]
+    if missing:
+        raise SettingsError(
+            "policy.folder", f"{str(folder)!r} routes to {missing[0]!r}", f"The portfolio has {', '.join(tiers)}."
+        )
+    in_order = Portfolio(tuple(tiers[name] for name in stored.stop_rule.tiers))
+    policy = Policy(in_order, every, stored.router, TokenUncertainty(), stored.stop_rule)
+    return Serving(policy, dict.fromkeys(every, stored.status))
 
 
 def tasks(settings: Settings) -> dict[str, Task]:

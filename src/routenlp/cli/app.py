@@ -43,6 +43,9 @@ class ServeWhen(StrEnum):
 
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="YAML settings in place of the built-in ones.")]
+ServerSettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="YAML settings; else routenlp.yaml in this folder.")
+]
 JsonTarget = Annotated[str | None, typer.Option("--json", help="Write the figures as JSON: a file, or - for stdout.")]
 
 Generated = Annotated[bool, typer.Option("--generated", help="Work on the built-in generated queries, not on data.")]
@@ -206,6 +209,14 @@ def train_command(
         calibrate_most,
     )
     train.run(outcomes, out, options, json_target)
+
+
+@app.command("serve")
+def serve_command(settings: ServerSettingsFile = None) -> None:
+    """The gateway: point any OpenAI client at it."""
+    from routenlp.cli import serve
+
+    serve.run(settings, os.environ)
 
 
 @data.command("get")

@@ -71,7 +71,7 @@ def run(outcomes: Path, out: Path, options: Options, json_target: str | None) ->
             seed=options.seed,
         )
     train_s = time.perf_counter() - begin
-    version = stored_router.save(out, trained.encoder, trained.router, trained.stop_rule)
+    version = stored_router.save(out, trained.encoder, trained.router, trained.stop_rule, trained.status)
     timed = _time(out, table, train_s, time.perf_counter)
     console = open_console(stderr=json_target == "-")
     show_lines(console, ["", *words(trained, target, out), ""])

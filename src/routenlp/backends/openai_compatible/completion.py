@@ -1,0 +1,150 @@
+"""Reads a whole chat completion: what was said, how sure, how many tokens. Lenient about what others add."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+
+from routenlp.portfolio.prices import count_tokens
+
+
+class _TokenLogprob(msgspec.Struct):
+    logprob: float
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_TokenLogprob] | None = None
+
+
+class _Message(msgspec.Struct):
+    content: msgspec.Raw = msgspec.Raw(b"null")
+    refusal: str | None = None
+    tool_calls: list[dict[str, msgspec.Raw]] | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message = msgspec.field(default_factory=_Message)
+    logprobs: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice]
+    id: str = ""
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Tokens(msgspec.Struct):
+    prompt_tokens: int
+    completion_tokens: int
+
+
+_COMPLETION = msgspec.json.Decoder(_Completion)
+_USAGE = msgspec.json.Decoder(_Tokens | None)
+_LOGPROBS = msgspec.json.Decoder(_Logprobs | None)
+_TEXT = msgspec.json.Decoder(str | None)
+_ID = msgspec.json.Decoder(str)
+_RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RAWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_MOST_TOKENS = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer."""
+
+    input_tokens: int
+    output_tokens: int
+    reported: bool = True
+    """False: counted here, because the endpoint said nothing that can be believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an endpoint answered."""
+
+    id: str
+    text: str
+    """Of the first choice: what it says, or its tool calls as JSON."""
+    usage: Usage | None
+    """None where the endpoint reports none, or nonsense."""
+    token_probs: tuple[float, ...] | None
+    """Of the tokens of all choices; None without log-probabilities."""
+    tool_call_ids: tuple[str, ...]
+    empty: bool
+    """No choice says anything, refuses anything or calls anything."""
+
+
+def read(body: bytes) -> Completion | None:
+    """None for anything that is no chat completion."""
+    try:
+        found = _COMPLETION.decode(body)
+        if not found.choices:
+            return None
+        texts = [_said(choice.message) for choice in found.choices]
+    except msgspec.DecodeError:
+        return None
+    return Completion(
+        id=found.id,
+        text=texts[0],
+        usage=read_usage(found.usage),
+        token_probs=_probs(found.choices),
+        tool_call_ids=tuple(i for choice in found.choices for i in call_ids(choice.message.tool_calls)),
+        empty=not any(text or choice.message.refusal for text, choice in zip(texts, found.choices, strict=True)),
+    )
+
+
+def read_usage(raw: msgspec.Raw) -> Usage | None:
+    """The tokens that an endpoint reports; None where it reports none, or counts that cannot be."""
+    try:
+        tokens = _USAGE.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    if tokens is None or not all(0 <= n <= _MOST_TOKENS for n in (tokens.prompt_tokens, tokens.completion_tokens)):
+        return None
+    return Usage(tokens.prompt_tokens, tokens.completion_tokens)
+
+
+def counted_usage(question: str, answer: str) -> Usage:
+    """Words and marks, where nobody reports tokens: nearer to the bill than 0."""
+    return Usage(count_tokens(question), count_tokens(answer), reported=False)
+
+
+def call_ids(calls: list[dict[str, msgspec.Raw]] | None) -> list[str]:
+    """Ids of tool calls, as far as they have any."""
+    found = []
+    for call in calls or []:
+        try:
+            found.append(_ID.decode(call["id"]))
+        except (KeyError, msgspec.DecodeError):
+            continue
+    return found
+
+
+def without_logprobs(body: bytes) -> bytes:
+    """The same completion with `logprobs: null` in every choice, for a client that asked for none."""
+    fields = _RAW.decode(body)
+    choices: list[dict[str, object]] = [dict(choice) for choice in _RAWS.decode(fields["choices"])]
+    for choice in choices:
+        choice["logprobs"] = None
+    return msgspec.json.encode({**fields, "choices": choices})
+
+
+def _said(message: _Message) -> str:
+    if message.tool_calls:
+        return msgspec.json.encode(message.tool_calls).decode()
+    try:
+        return _TEXT.decode(message.content) or ""
+    except msgspec.ValidationError:  # parts in place of a text
+        return bytes(message.content).decode("utf-8", "replace")
+
+
+def _probs(choices: list[_Choice]) -> tuple[float, ...] | None:
+    """Log-probabilities that cannot be read are none at all: they are asked for by us, and never the client's loss."""
+    try:
+        every = [_LOGPROBS.decode(choice.logprobs) for choice in choices]
+    except msgspec.DecodeError:
+        return None
+    tokens = [token.logprob for one in every if one is not None for token in one.content or []]
+    return tuple(math.exp(min(value, 0.0)) for value in tokens) or None

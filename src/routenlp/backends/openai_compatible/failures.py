@@ -1,0 +1,71 @@
+"""What can go wrong at an endpoint, as one error with a kind, and what may follow from each kind."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from routenlp.errors import BackendError
+
+
+class Kind(StrEnum):
+    """Why an endpoint gave no answer."""
+
+    CONNECT = "connect"
+    """No connection, or it broke before a byte of the answer came."""
+    TIMEOUT = "timeout"
+    """The answer, or its first byte, took too long."""
+    STATUS = "status"
+    """An HTTP status other than 200."""
+    GARBAGE = "garbage"
+    """Something that is no chat completion: HTML, a redirect, broken JSON, no choice."""
+    CUT = "cut"
+    """A stream that ended before it was done."""
+    OPEN = "open"
+    """Every endpoint's breaker is open: none was asked."""
+
+
+class UpstreamError(BackendError):
+    """An endpoint could not answer. Its message holds no key and no part of the query."""
+
+    def __init__(
+        self,
+        tier: str,
+        kind: Kind,
+        problem: str,
+        *,
+        status: int | None = None,
+        body: bytes = b"",
+        retry_after_s: float | None = None,
+    ) -> None:
+        """`status`, `body`, `retry_after_s`: of an answer that was an error."""
+        super().__init__(f"tier {tier!r}", problem, "See the endpoint's own log.")
+        self.tier = tier
+        self.kind = kind
+        self.status = status
+        self.body = body
+        self.retry_after_s = retry_after_s
+
+    @property
+    def is_the_clients(self) -> bool:
+        """Whether the request itself was refused, so that a retry would be refused too."""
+        return self.status is not None and 400 <= self.status < 500 and self.status not in _PASSING | _OURS
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may succeed when it is sent again."""
+        if self.kind is Kind.STATUS:
+            return self.status is not None and (self.status in _PASSING or self.status >= 500)
+        return self.kind is Kind.CONNECT
+
+    @property
+    def counts_against(self) -> bool:
+        """Whether the endpoint is less to be trusted after it; a refusal or a full queue says nothing about health."""
+        if self.kind is Kind.STATUS:
+            return self.status is not None and self.status >= 500
+        return self.kind is not Kind.OPEN
+
+
+_PASSING = frozenset({408, 409, 429})
+"""Statuses under 500 after which a retry may succeed."""
+_OURS = frozenset({401, 403, 404, 405})
+"""Statuses that our settings are to blame for (key, model, address), not the client."""

@@ -1,0 +1,243 @@
+"""One tier's endpoints over HTTP: balanced, retried, broken off in time. aiohttp's errors become `UpstreamError` here.
+
+    complete ─▶ choose an endpoint ─▶ POST ─▶ a whole answer
+                   ▲                    │
+                   └── wait, with jitter ◀── no connection, 429, 5xx
+    open      the same, up to the first bytes of a stream; from there on nothing is tried again
+
+A caller that is cancelled closes its connection, which is how an endpoint learns that nobody waits any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import aiohttp
+
+from routenlp.backends.openai_compatible.breaker import State
+from routenlp.backends.openai_compatible.endpoints import Endpoint, choose
+from routenlp.backends.openai_compatible.failures import Kind, UpstreamError
+from routenlp.backends.openai_compatible.retry import FIRST_S, delay_s, retry_after_s
+
+T = TypeVar("T")
+MOST_BYTES = 64 << 20
+"""Of an answer. One that is longer is none."""
+_PATH = "/chat/completions"
+_ACCEPT_AS_IS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long an endpoint may take, in seconds, and how often it is tried again."""
+
+    connect_s: float
+    first_token_s: float
+    total_s: float
+    retries: int
+
+
+class OpenStream:
+    """A stream whose first bytes are there. Must be closed, which hands its connection back or breaks it off."""
+
+    __slots__ = ("_idle_s", "_release", "_response", "first")
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, first: bytes, idle_s: float, release: Callable[[], None]
+    ) -> None:
+        self.first = first
+        self._response = response
+        self._idle_s = idle_s
+        self._release = release
+
+    async def rest(self) -> AsyncIterator[bytes]:
+        """What follows `first`, as it comes; raises `UpstreamError` where it breaks off or stands still."""
+        content = self._response.content
+        try:
+            while True:
+                async with asyncio.timeout(self._idle_s):
+                    data = await content.readany()
+                if not data:
+                    return
+                yield data
+        except TimeoutError as exc:
+            raise UpstreamError("", Kind.TIMEOUT, f"sent nothing for {self._idle_s:g} s") from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise UpstreamError("", Kind.CUT, "broke off its stream") from exc
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._response.close()
+        release, self._release = self._release, lambda: None
+        release()
+
+
+class Upstream:
+    """The endpoints of one tier. Belongs to the event loop in which `session` was made."""
+
+    def __init__(
+        self,
+        tier: str,
+        urls: Sequence[str],
+        key: str | None,
+        limits: Limits,
+        session: aiohttp.ClientSession,
+        *,
+        clock: Callable[[], float],
+        chance: Callable[[], float],
+    ) -> None:
+        """`urls`: with their /v1. `clock`: seconds that do not go back. `chance`: a draw from [0, 1) for jitter."""
+        self.tier = tier
+        self.endpoints = tuple(Endpoint(url.rstrip("/") + _PATH) for url in urls)
+        self._limits = limits
+        self._session = session
+        self._clock = clock
+        self._chance = chance
+        self._headers = {**_ACCEPT_AS_IS, **({"Authorization": f"Bearer {key}"} if key else {})}
+        self._connect = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s)
+
+    @property
+    def state(self) -> State:
+        """Of the breaker that is least open."""
+        now_s = self._clock()
+        return min(endpoint.breaker.state(now_s) for endpoint in self.endpoints)
+
+    async def complete(self, body: bytes, *, limit_s: float | None = None, last_resort: bool = False) -> bytes:
+        """The whole answer to `body`, within `limit_s` and the tier's own limit; raises `UpstreamError`."""
+        total_s = min(self._limits.total_s, limit_s if limit_s is not None else self._limits.total_s)
+
+        async def send(endpoint: Endpoint) -> bytes:
+            response = await self._post(endpoint, body)
+            try:
+                return await self._whole(response)
+            finally:
+                response.release()
+
+        return await self._in_time(self._tries(send, last_resort, self._clock() + total_s), total_s)
+
+    async def open(self, body: bytes, *, last_resort: bool = False) -> OpenStream:
+        """A stream with its first bytes; raises `UpstreamError`. The caller closes it."""
+
+        async def send(endpoint: Endpoint) -> OpenStream:
+            response = await self._post(endpoint, body)
+            try:
+                if response.content_type != "text/event-stream":
+                    raise self._error(Kind.GARBAGE, f"answered a stream with {response.content_type!r}")
+                first = await response.content.readany()
+                if not first:
+                    raise self._error(Kind.CUT, "sent an empty stream")
+            except BaseException:
+                response.close()
+                raise
+            endpoint.outstanding += 1
+            return OpenStream(response, first, self._limits.first_token_s, lambda: _leave(endpoint))
+
+        limit_s = self._limits.first_token_s
+        return await self._in_time(self._tries(send, last_resort, self._clock() + limit_s), limit_s)
+
+    async def _in_time(self, work: Awaitable[T], limit_s: float) -> T:
+        try:
+            async with asyncio.timeout(limit_s):
+                return await work
+        except TimeoutError as exc:
+            raise self._error(Kind.TIMEOUT, f"gave no answer within {limit_s:.3g} s") from exc
+
+    async def _tries(self, send: Callable[[Endpoint], Awaitable[T]], last_resort: bool, until_s: float) -> T:
+        failed: Endpoint | None = None
+        for attempt in range(self._limits.retries + 1):
+            endpoint = choose(self.endpoints, self._clock(), avoid=failed, last_resort=last_resort)
+            if endpoint is None:
+                raise self._error(Kind.OPEN, "failed too often of late and is left alone for a while")
+            try:
+                return await self._watched(endpoint, send)
+            except UpstreamError as error:
+                wait_s = delay_s(attempt, error.retry_after_s, self._chance()) if error.may_pass else None
+                if len(self.endpoints) > 1 and error.may_pass:
+                    wait_s = min(wait_s or 0.0, FIRST_S)  # another endpoint need not be waited for
+                if wait_s is None or attempt == self._limits.retries or self._clock() + wait_s >= until_s:
+                    raise
+                failed = endpoint
+            await asyncio.sleep(wait_s)
+        raise AssertionError  # the last try returns or raises
+
+    async def _watched(self, endpoint: Endpoint, send: Callable[[Endpoint], Awaitable[T]]) -> T:
+        """One try, counted and seen by the breaker; being broken off for lateness counts as a failure too."""
+        endpoint.outstanding += 1
+        endpoint.breaker.began(self._clock())
+        begun_s = self._clock()
+        try:
+            answer = await send(endpoint)
+        except UpstreamError as error:
+            if error.counts_against:
+                endpoint.breaker.failed(self._clock())
+            else:
+                endpoint.breaker.succeeded()
+            raise
+        except asyncio.CancelledError:
+            if self._clock() - begun_s >= min(self._limits.first_token_s, self._limits.total_s) - 0.05:
+                endpoint.breaker.failed(self._clock())
+            raise
+        finally:
+            endpoint.outstanding -= 1
+        endpoint.breaker.succeeded()
+        return answer
+
+    async def _post(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
+        """The response of status 200 with its headers read; any other is an `UpstreamError` and released."""
+        try:
+            response = await self._session.post(
+                endpoint.url, data=body, headers=self._headers, allow_redirects=False, timeout=self._connect
+            )
+        except (aiohttp.ClientError, OSError) as exc:
+            raise self._error(Kind.CONNECT, f"could not be reached ({type(exc).__name__})") from exc
+        if response.status == 200:
+            return response
+        try:
+            raise await self._refusal(response)
+        finally:
+            response.release()
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> UpstreamError:
+        wait_s = retry_after_s(response.headers.get("retry-after"))
+        body = await response.content.read(1 << 16) if response.status >= 400 else b""
+        kind = Kind.STATUS if response.status >= 400 else Kind.GARBAGE
+        return UpstreamError(
+            self.tier,
+            kind,
+            f"answered with status {response.status}",
+            status=response.status if kind is Kind.STATUS else None,
+            body=body,
+            retry_after_s=wait_s,
+        )
+
+    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+        parts, size = [], 0
+        try:
+            while data := await response.content.readany():
+                parts.append(data)
+                size += len(data)
+                if size > MOST_BYTES:
+                    response.close()
+                    raise self._error(Kind.GARBAGE, f"sent more than {MOST_BYTES} bytes")
+        except (aiohttp.ClientError, OSError) as exc:
+            raise self._error(Kind.CUT, f"broke off its answer ({type(exc).__name__})") from exc
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _error(self, kind: Kind, problem: str) -> UpstreamError:
+        return UpstreamError(self.tier, kind, problem)
+
+
+def _leave(endpoint: Endpoint) -> None:
+    endpoint.outstanding -= 1
+
+
+def connector(most_connections: int) -> aiohttp.TCPConnector:
+    """Pools of kept connections, one an endpoint, with as many in all as `most_connections`."""
+    return aiohttp.TCPConnector(limit=most_connections, keepalive_timeout=30.0, ttl_dns_cache=60)
+
+
+def names_logprobs(error: UpstreamError) -> bool:
+    """Whether a refusal is about log-probabilities, which an endpoint need not know."""
+    return error.is_the_clients and b"logprob" in error.body

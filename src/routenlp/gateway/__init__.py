@@ -1,0 +1,1 @@
+"""The gateway: any OpenAI client is pointed at it. One event loop; nothing in it waits for a disk."""

@@ -1,0 +1,72 @@
+"""The admin listener: metrics, reload, how it stands. Its own port and key; without a key, only health."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from hmac import compare_digest
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from routenlp.errors import RouteNlpError
+from routenlp.gateway.app import guarded, health_routes
+from routenlp.gateway.errors import ApiError
+from routenlp.gateway.metrics import CONTENT_TYPE
+from routenlp.gateway.state import Gateway
+
+Reload = Callable[[], Awaitable[None]]
+
+
+def admin_app(gateway: Gateway, key: str | None, reload: Reload) -> Starlette:
+    """`reload` raises `RouteNlpError` for settings that are wrong; the last good ones then stay."""
+
+    def check(request: Request) -> None:
+        given = request.headers.get("authorization", "")
+        kind, _, secret = given.partition(" ")
+        if key is None:
+            raise ApiError(403, "The admin listener has no key: set one and start again.", code="no_admin_key")
+        if kind.lower() != "bearer" or not compare_digest(secret.strip().encode(), key.encode()):
+            raise ApiError(401, "The admin key is missing or wrong.", code="invalid_api_key")
+
+    async def metrics(request: Request) -> Response:
+        check(request)
+        text = gateway.metrics.text(gateway.live, gateway.records.depth, gateway.records.dropped)
+        return Response(text, headers={"content-type": CONTENT_TYPE})
+
+    async def status(request: Request) -> Response:
+        check(request)
+        return Response(msgspec.json.encode(_status(gateway)), media_type="application/json")
+
+    async def reloaded(request: Request) -> Response:
+        check(request)
+        try:
+            await reload()
+        except RouteNlpError as exc:
+            raise ApiError(409, f"Nothing was changed. {exc}", code="settings_wrong") from exc
+        return Response(msgspec.json.encode(_status(gateway)), media_type="application/json")
+
+    return Starlette(
+        routes=[
+            Route("/metrics", guarded(metrics)),
+            Route("/admin/status", guarded(status)),
+            Route("/admin/reload", guarded(reloaded), methods=["POST"]),
+            *health_routes(gateway),
+        ]
+    )
+
+
+def _status(gateway: Gateway) -> dict[str, object]:
+    live = gateway.live
+    return {
+        "ready": gateway.ready,
+        "policy": live.version,
+        "tiers": [{"name": name, "breaker": tier.state.name.lower()} for name, tier in live.tiers.items()],
+        "tasks": [
+            {"name": task.task, "status": str(task.status), "routed": task.routed, "tiers": list(task.tiers)}
+            for task in sorted(live.tasks.values(), key=lambda task: task.task)
+        ],
+        "store": {"waiting": gateway.records.depth, "dropped": gateway.records.dropped},
+    }

@@ -1,0 +1,62 @@
+"""Where a request may go: which task it belongs to, and which tiers may answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from routenlp.gateway.errors import ApiError
+from routenlp.gateway.live import DEFAULT_TASK, Live, Served
+from routenlp.gateway.request import ChatRequest
+
+AUTO = "auto"
+_TASK_HEADER = b"x-routenlp-task"
+_ROUTER_HEADER = b"x-routenlp-router"
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What one request is about."""
+
+    served: Served
+    tiers: tuple[str, ...]
+    """That may answer, cheapest first; never empty."""
+    routed: bool
+    """Whether the policy chooses among them; else the last one answers."""
+    why: str
+    """In words, where nothing is routed."""
+
+
+def aim_of(request: ChatRequest, headers: Mapping[bytes, bytes], live: Live) -> Aim:
+    """Raises `ApiError` for a model or task that is not there, and for a tier behind the task's wall.
+
+    A task that nobody defined is an error and not `default`: a slip of the pen must not lead around a wall.
+    """
+    kind, _, named = request.model.partition(":")
+    if kind == AUTO:
+        served = _task(named or _tagged(request, headers), live)
+        if headers.get(_ROUTER_HEADER, b"").lower() == b"off":
+            return Aim(served, served.tiers[-1:], False, "the client asked for no routing")
+        if not served.routed:
+            return Aim(served, served.tiers[-1:], False, f"task {served.task} is {served.status}")
+        return Aim(served, served.tiers, len(served.tiers) > 1, "one tier alone is allowed")
+    if request.model not in live.tiers:
+        raise ApiError(404, f"The model {request.model!r} does not exist here.", param="model", code="model_not_found")
+    served = _task(_tagged(request, headers), live)
+    if request.model not in served.tiers:
+        raise ApiError(
+            403, f"Task {served.task!r} may not use {request.model!r}.", param="model", code="tier_not_allowed"
+        )
+    return Aim(served, (request.model,), False, "the client named the tier")
+
+
+def _tagged(request: ChatRequest, headers: Mapping[bytes, bytes]) -> str:
+    tag = headers.get(_TASK_HEADER)
+    return tag.decode("utf-8", "replace") if tag is not None else request.task or DEFAULT_TASK
+
+
+def _task(name: str, live: Live) -> Served:
+    served = live.tasks.get(name)
+    if served is None:
+        raise ApiError(404, f"The task {name!r} is not defined here.", param="model", code="task_not_found")
+    return served

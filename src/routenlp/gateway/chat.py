@@ -1,0 +1,159 @@
+"""POST /v1/chat/completions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.types import Receive, Scope, Send
+
+from routenlp.backends.openai_compatible.events import Meter, as_events
+from routenlp.backends.openai_compatible.failures import UpstreamError
+from routenlp.gateway.aim import aim_of
+from routenlp.gateway.course import Course
+from routenlp.gateway.errors import ApiError, from_upstream
+from routenlp.gateway.headers import about
+from routenlp.gateway.live import Live
+from routenlp.gateway.recording import content_of, top_cost_usd, trace_record
+from routenlp.gateway.request import ChatRequest, parse
+from routenlp.gateway.sending import EVENTS, JSON, ClientLeft, Presence, read_body, send_error, send_whole
+from routenlp.gateway.serve_query import Onward, serve_query
+from routenlp.gateway.state import Gateway
+from routenlp.gateway.streaming import Streamed, pass_through
+from routenlp.gateway.tiers import Whole
+from routenlp.store.sql.budgets import Reservation
+from routenlp.store.sql.keys import KeyRow
+from routenlp.store.sql.records import new_trace_id
+
+_LOG = logging.getLogger("routenlp.gateway")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Exchange:
+    """One request that was let in."""
+
+    live: Live
+    request: ChatRequest
+    course: Course
+    key: KeyRow | None
+    held: Reservation | None
+    at_s: float
+    streams: list[Streamed] = field(default_factory=list)
+    """The one that passes through, if any: known even when the client leaves in the middle."""
+
+    @property
+    def caller(self) -> str:
+        return self.key.id if self.key is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How it went."""
+
+    outcome: str
+    completion_id: str | None = None
+
+
+class Chat:
+    """An ASGI application, for one route."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        try:
+            exchange = await self._let_in(scope, receive)
+        except ApiError as error:
+            await send_error(send, error)
+            return
+        except ClientLeft:
+            return
+        ended = _Ended("error")
+        try:
+            async with Presence(receive):
+                ended = await self._serve(exchange, send)
+        except ClientLeft:
+            ended = _Ended("client_left")
+        finally:
+            self._put_down(exchange, ended)
+
+    async def _let_in(self, scope: Scope, receive: Receive) -> _Exchange:
+        """Key first, then body, then budget: a stranger's body is not read."""
+        gateway = self._gateway
+        begun_s, live = gateway.clock(), gateway.live
+        if scope["method"] != "POST":
+            raise ApiError(405, "Use POST.", code="method_not_allowed", headers={"allow": "POST"})
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        key = gateway.access.caller(headers)
+        limits = live.settings.gateway
+        body = await read_body(
+            receive, headers, most_bytes=int(limits.max_body_mb * (1 << 20)), within_s=limits.body_timeout_s
+        )
+        request = parse(body)
+        aim = aim_of(request, headers, live)
+        held = gateway.access.reserve(key, aim, request, live)
+        at_s = gateway.wall_clock()
+        course = Course(new_trace_id(at_s, gateway.entropy(10)), aim, begun_s, gateway.clock)
+        return _Exchange(live, request, course, key, held, at_s)
+
+    async def _serve(self, exchange: _Exchange, send: Send) -> _Ended:
+        live, request, course = exchange.live, exchange.request, exchange.course
+        began = self._gateway.turns.tier_of(exchange.caller, request.tool_call_ids) if request.tool_call_ids else None
+        try:
+            answer = await serve_query(live, request, course, began)
+            if isinstance(answer, Onward):
+                return await self._stream(exchange, answer, send)
+        except UpstreamError as failure:
+            _LOG.warning("%s", failure, extra={"trace_id": course.trace_id})
+            await send_error(send, from_upstream(failure), about(course, live, None, cost_known=True))
+            return _Ended("upstream_error")
+        return await self._whole(exchange, answer, send)
+
+    async def _whole(self, exchange: _Exchange, answer: Whole, send: Send) -> _Ended:
+        request = exchange.request
+        self._remember_calls(exchange, answer.completion.tool_call_ids, answer.answer.tier)
+        headers = about(exchange.course, exchange.live, answer.answer.tier, cost_known=True)
+        if request.stream:
+            events = as_events(answer.body, show_usage=request.show_usage)
+            await send_whole(send, 200, [EVENTS, *headers], events)
+        else:
+            await send_whole(send, 200, [JSON, *headers], answer.body)
+        return _Ended("ok", answer.completion.id)
+
+    async def _stream(self, exchange: _Exchange, onward: Onward, send: Send) -> _Ended:
+        request = exchange.request
+        streamed = Streamed(onward.tier.tier.name, Meter(show_usage=request.show_usage))
+        exchange.streams.append(streamed)
+        await pass_through(exchange.live, request, exchange.course, onward.tier, streamed, send)
+        self._remember_calls(exchange, tuple(streamed.meter.tool_call_ids), streamed.tier)
+        return _Ended("ok" if streamed.error is None else "broken_off", streamed.meter.id)
+
+    def _remember_calls(self, exchange: _Exchange, call_ids: tuple[str, ...], tier: str) -> None:
+        if call_ids:
+            self._gateway.turns.began(exchange.caller, call_ids, tier)
+
+    def _put_down(self, exchange: _Exchange, ended: _Ended) -> None:
+        """Charges, records, counts. Nothing that fails here reaches the client."""
+        gateway, course, live = self._gateway, exchange.course, exchange.live
+        try:
+            gateway.access.settle(exchange.held, course.cost_usd)
+            said = {streamed.tier: streamed.text for streamed in exchange.streams}
+            content = content_of(exchange.request, course, live, said)
+            record = trace_record(
+                course,
+                live,
+                at_s=exchange.at_s,
+                outcome=ended.outcome,
+                completion_id=ended.completion_id,
+                key=exchange.key,
+                content=content,
+            )
+            gateway.records.put(record)
+            top_usd = top_cost_usd(course, live)
+            saved = None if top_usd is None else top_usd - course.cost_usd
+            gateway.metrics.finished(course, record.tier, ended.outcome, saved)
+        except Exception:  # noqa: BLE001  (the answer is out already)
+            gateway.metrics.failed_safe("record")
+            _LOG.exception("a request could not be put on record", extra={"trace_id": course.trace_id})

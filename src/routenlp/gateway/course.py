@@ -1,0 +1,96 @@
+"""What has happened to one request so far; in the end it becomes the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from routenlp.backends.openai_compatible.completion import Usage
+from routenlp.backends.openai_compatible.failures import UpstreamError
+from routenlp.gateway.aim import Aim
+from routenlp.gateway.tiers import Whole
+from routenlp.portfolio.tiers import Tier
+from routenlp.store.sql.records import StepRecord
+from routenlp.types import Route, Step
+
+Why = Literal["rule", "failed", "late", "wall", "failsafe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """One move to a dearer tier."""
+
+    from_tier: str
+    to_tier: str
+    reason: Why
+
+
+@dataclass(slots=True, eq=False)
+class Course:
+    """Filled while a request is served, by one task alone."""
+
+    trace_id: str
+    aim: Aim
+    begun_s: float
+    """Of `clock`."""
+    clock: Callable[[], float]
+    steps: list[StepRecord] = field(default_factory=list)
+    wholes: dict[str, Whole] = field(default_factory=dict)
+    escalations: list[Escalation] = field(default_factory=list)
+    failsafe: list[str] = field(default_factory=list)
+    """Parts of ours that failed, so that the last tier answers."""
+    route: Route | None = None
+    reason: str = ""
+    upstream_s: float = 0.0
+    """Time that tiers took."""
+
+    def elapsed_s(self) -> float:
+        """Since the request began."""
+        return self.clock() - self.begun_s
+
+    @property
+    def overhead_s(self) -> float:
+        """Our own share of the time so far."""
+        return max(self.elapsed_s() - self.upstream_s, 0.0)
+
+    @property
+    def cost_usd(self) -> float:
+        """Of all steps so far."""
+        return sum(step.cost_usd for step in self.steps)
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """Tiers asked, in order."""
+        return tuple(step.tier for step in self.steps)
+
+    def answered(self, whole: Whole) -> None:
+        """A tier gave a whole answer."""
+        answer = whole.answer
+        self.upstream_s += answer.latency_s
+        self.wholes[answer.tier] = whole
+        self.steps.append(
+            StepRecord(answer.tier, answer.input_tokens, answer.output_tokens, answer.cost_usd, answer.latency_s)
+        )
+
+    def streamed(self, tier: Tier, usage: Usage, latency_s: float, error: str | None) -> None:
+        """A tier gave a stream, or as much of one as came."""
+        cost_usd = tier.price.cost_usd(usage.input_tokens, usage.output_tokens)
+        record = StepRecord(tier.name, usage.input_tokens, usage.output_tokens, cost_usd, latency_s)
+        self.steps.append(replace(record, accepted=error is None, error=error))
+
+    def failed(self, tier: str, error: UpstreamError, latency_s: float) -> None:
+        """A tier gave no answer. What it may bill for that is not known, and not much: a refusal is free."""
+        self.upstream_s += latency_s
+        word = str(error.kind) if error.status is None else f"{error.kind} {error.status}"
+        self.steps.append(StepRecord(tier, None, None, 0.0, latency_s, error=word))
+
+    def scored(self, step: Step) -> None:
+        """The last answer has a score."""
+        self.steps[-1] = replace(self.steps[-1], score=step.score, threshold=step.threshold)
+
+    def accepted(self, tier: str, reason: str) -> Whole:
+        """The answer of `tier` is the one returned."""
+        self.reason = reason
+        self.steps = [replace(s, accepted=s.tier == tier and s.error is None) for s in self.steps]
+        return self.wholes[tier]

@@ -1,0 +1,60 @@
+"""What the gateway serves with at a moment: swapped as a whole when settings or policies are loaded again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from routenlp.cascade.policy import Policy
+from routenlp.conformal.verdict import Status
+from routenlp.gateway.tiers import LiveTier
+from routenlp.settings import Settings
+
+DEFAULT_TASK = "default"
+NO_POLICY = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How queries of one task are served."""
+
+    task: str
+    tiers: tuple[str, ...]
+    """Those allowed, cheapest first: a wall. The last one answers where nothing else may."""
+    status: Status
+    routed: bool
+    """Whether the policy's status is good enough for cheap tiers to serve."""
+    sla_s: float | None
+    """Bounds the sum of all cheap steps; the last tier is never broken off for it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Live:
+    """Immutable but for what tiers know of their endpoints."""
+
+    settings: Settings
+    tiers: Mapping[str, LiveTier]
+    """By name, cheapest first."""
+    tasks: Mapping[str, Served]
+    policy: Policy | None
+
+    @property
+    def version(self) -> str:
+        """The policy's, or `none`."""
+        return self.policy.version if self.policy is not None else NO_POLICY
+
+
+def served_tasks(settings: Settings, known: Mapping[str, Status]) -> dict[str, Served]:
+    """Every task of the settings, and `default`. `known`: status of each task that the policy can route."""
+    names = tuple(tier.name for tier in settings.portfolio)
+    out = {}
+    for name in {*settings.tasks, *known, DEFAULT_TASK}:
+        task = settings.tasks.get(name)
+        status = known.get(name, Status.UNCERTIFIED)
+        weakest = Status(task.serve_when) if task is not None else Status.ASYMPTOTIC
+        allowed = names if task is None or task.allowed_tiers is None else task.allowed_tiers
+        sla_s = task.sla_ms / 1000.0 if task is not None and task.sla_ms is not None else None
+        tiers = tuple(tier for tier in names if tier in allowed)
+        routed = name in known and status is not Status.UNCERTIFIED and status.at_least(weakest)
+        out[name] = Served(name, tiers, status, routed, sla_s)
+    return out

@@ -1,0 +1,71 @@
+"""From a course to the record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from routenlp.gateway.course import Course
+from routenlp.gateway.live import Live
+from routenlp.gateway.request import ChatRequest
+from routenlp.store.sql.keys import KeyRow
+from routenlp.store.sql.records import Content, TraceRecord
+
+
+def top_cost_usd(course: Course, live: Live) -> float | None:
+    """What the last allowed tier would have cost with the tokens of the answer that was returned; None without one.
+
+    An estimate: another model would have written another number of tokens.
+    """
+    if not course.aim.routed:
+        return None
+    tokens = next(((s.input_tokens, s.output_tokens) for s in course.steps if s.accepted), None)
+    if tokens is None or tokens[0] is None or tokens[1] is None:
+        return None
+    return live.tiers[course.aim.served.tiers[-1]].tier.price.cost_usd(tokens[0], tokens[1])
+
+
+def trace_record(
+    course: Course,
+    live: Live,
+    *,
+    at_s: float,
+    outcome: str,
+    completion_id: str | None,
+    key: KeyRow | None,
+    content: Content | None,
+) -> TraceRecord:
+    """What the store keeps of one request."""
+    route = course.route
+    tier = next((step.tier for step in course.steps if step.accepted), None)
+    return TraceRecord(
+        id=course.trace_id,
+        at_s=at_s,
+        task=course.aim.served.task,
+        policy_version=live.version,
+        status=str(course.aim.served.status),
+        outcome=outcome,
+        first_tier=course.steps[0].tier if course.steps else course.aim.tiers[-1],
+        tier=tier,
+        steps=tuple(course.steps),
+        cost_usd=course.cost_usd,
+        latency_s=course.elapsed_s(),
+        overhead_s=course.overhead_s,
+        completion_id=completion_id,
+        key_id=key.id if key is not None else None,
+        reason=course.reason,
+        route_reason=route.reason if route is not None else course.aim.why,
+        estimates={e.tier: e.quality for e in route.estimates} if route is not None else {},
+        propensities={p.tier: p.probability for p in route.propensities} if route is not None else {},
+        top_cost_usd=top_cost_usd(course, live),
+        content=content,
+    )
+
+
+def content_of(request: ChatRequest, course: Course, live: Live, streamed: Mapping[str, str]) -> Content | None:
+    """What was said; None where the settings let nothing be stored. `streamed`: by tier, the text of streams."""
+    if live.settings.content.store != "all":
+        return None
+    answers = {tier: whole.answer.text for tier, whole in course.wholes.items()}
+    return Content(msgspec.json.decode(request.fields["messages"]), answers | dict(streamed), request.size_bytes)

@@ -1,0 +1,57 @@
+"""Everything that requests share. Built once for each gateway, passed in: there are no globals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from routenlp.gateway.access import Access
+from routenlp.gateway.live import Live
+from routenlp.gateway.metrics import Metrics
+from routenlp.gateway.turns import BegunTurns
+from routenlp.store.sql.records import Record
+
+
+class Records(Protocol):
+    """Takes records without ever waiting."""
+
+    @property
+    def depth(self) -> int:
+        """How many wait."""
+
+    @property
+    def dropped(self) -> int:
+        """How many could not be taken."""
+
+    def put(self, record: Record) -> bool:
+        """False: dropped, and counted."""
+
+
+class NoRecords:
+    """Where there is no store."""
+
+    depth = 0
+    dropped = 0
+
+    def put(self, record: Record) -> bool:  # noqa: ARG002 - the contract's
+        """Nothing is kept."""
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class Gateway:
+    """`live` is replaced as a whole on reload; requests in progress keep the one they began with."""
+
+    live: Live
+    access: Access
+    records: Records
+    metrics: Metrics
+    clock: Callable[[], float]
+    """Seconds that do not go back."""
+    wall_clock: Callable[[], float]
+    """Seconds since 1970."""
+    entropy: Callable[[int], bytes]
+    turns: BegunTurns = field(default_factory=BegunTurns)
+    ready: bool = False
+    """False while starting and while draining: load balancers send nothing then."""

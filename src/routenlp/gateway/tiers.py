@@ -1,0 +1,116 @@
+"""A tier as the gateway asks it: a whole answer with its price, or a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from routenlp.backends.openai_compatible import completion
+from routenlp.backends.openai_compatible.body import Wanted, upstream_body
+from routenlp.backends.openai_compatible.breaker import State
+from routenlp.backends.openai_compatible.completion import Completion, Usage
+from routenlp.backends.openai_compatible.failures import Kind, UpstreamError
+from routenlp.backends.openai_compatible.upstream import OpenStream, Upstream, names_logprobs
+from routenlp.gateway.request import ChatRequest
+from routenlp.portfolio.tiers import Tier
+from routenlp.types import Answer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """A whole answer."""
+
+    answer: Answer
+    completion: Completion
+    body: bytes
+    """As the client gets it."""
+
+
+class LiveTier(Protocol):
+    """Answers for one tier while the gateway runs."""
+
+    @property
+    def tier(self) -> Tier:
+        """Name and price."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether `stream` can be called."""
+
+    @property
+    def state(self) -> State:
+        """Of its breaker."""
+
+    async def whole(self, request: ChatRequest, *, scored: bool, limit_s: float | None, last: bool) -> Whole:
+        """Raises `UpstreamError`. `scored`: ask for what a score needs. `last`: there is no tier to fall back on."""
+
+    async def stream(self, request: ChatRequest, *, last: bool) -> OpenStream:
+        """Raises `UpstreamError` before the first byte."""
+
+
+class OpenAITier:
+    """A tier behind `upstream`."""
+
+    def __init__(self, tier: Tier, upstream: Upstream, *, logprobs: str, clock: Callable[[], float]) -> None:
+        """`logprobs`: `auto`, `always` or `never`."""
+        if tier.model is None:
+            raise ValueError(f"tier {tier.name!r} has no model")
+        self._tier = tier
+        self._model = tier.model
+        self._upstream = upstream
+        self._clock = clock
+        self._asks_logprobs = logprobs != "never"
+        self._may_stop_asking = logprobs == "auto"
+
+    @property
+    def tier(self) -> Tier:
+        """Name and price."""
+        return self._tier
+
+    @property
+    def streams(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def state(self) -> State:
+        """Of its endpoints' breakers, the least open."""
+        return self._upstream.state
+
+    async def whole(self, request: ChatRequest, *, scored: bool, limit_s: float | None, last: bool) -> Whole:
+        """One answer, complete, priced by the tokens that the endpoint reports."""
+        begun_s = self._clock()
+        asks = scored and self._asks_logprobs and not request.wants_logprobs
+        try:
+            body = await self._complete(request, asks, limit_s, last)
+        except UpstreamError as error:
+            if not (asks and self._may_stop_asking and names_logprobs(error)):
+                raise
+            self._asks_logprobs = asks = False
+            body = await self._complete(request, asks, limit_s, last)
+        latency_s = self._clock() - begun_s
+        found = completion.read(body)
+        if found is None or (found.empty and not last):
+            raise UpstreamError(self._tier.name, Kind.GARBAGE, "answered with no chat completion that says anything")
+        usage = found.usage or completion.counted_usage(request.everything, found.text)
+        shown = completion.without_logprobs(body) if asks else body
+        return Whole(self._answer(found, usage, latency_s), found, shown)
+
+    async def stream(self, request: ChatRequest, *, last: bool) -> OpenStream:
+        """A stream with its first bytes."""
+        body = upstream_body(request.fields, self._model, Wanted(stream=True))
+        return await self._upstream.open(body, last_resort=last)
+
+    async def _complete(self, request: ChatRequest, logprobs: bool, limit_s: float | None, last: bool) -> bytes:
+        body = upstream_body(request.fields, self._model, Wanted(stream=False, logprobs=logprobs))
+        return await self._upstream.complete(body, limit_s=limit_s, last_resort=last)
+
+    def _answer(self, found: Completion, usage: Usage, latency_s: float) -> Answer:
+        cost_usd = self._tier.price.cost_usd(usage.input_tokens, usage.output_tokens)
+        return Answer(
+            self._tier.name, found.text, found.token_probs, usage.input_tokens, usage.output_tokens, cost_usd, latency_s
+        )
+
+
+Tiers = Mapping[str, LiveTier]

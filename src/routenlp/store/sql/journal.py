@@ -61,6 +61,7 @@ class ChargeJournal:
         self._offset = 0
         self._last_seq = [0, 0]
         """Of each file, as written by this process."""
+        self._closed = False
 
     def replay(self) -> list[Charge]:
         """All whole charges in both files, in order: what the last process left."""
@@ -75,6 +76,8 @@ class ChargeJournal:
 
     def write(self, charge: Charge) -> None:
         """Adds one charge; raises `OSError` where it could not be written whole, and then counts as not written."""
+        if self._closed:
+            raise OSError("the journal is closed")
         body = _encoder.encode((charge.seq, charge.key_id, charge.task, charge.day, charge.nanos))
         line = body + b" %08x\n" % zlib.crc32(body)
         # At an offset of our own: what a failed write left behind is written over by the next.
@@ -86,6 +89,8 @@ class ChargeJournal:
 
     def committed(self, through_seq: int) -> None:
         """The database has every charge up to `through_seq`: takes turns and empties what is no longer needed."""
+        if self._closed:
+            return
         other = 1 - self._at
         if 0 < self._last_seq[other] <= through_seq:
             os.ftruncate(self._files[other], 0)
@@ -98,6 +103,9 @@ class ChargeJournal:
 
     def close(self) -> None:
         """Closes the files and gives the lock up. The files stay."""
+        if self._closed:
+            return
+        self._closed = True
         for file in (*self._files, self._lock):
             os.close(file)
 

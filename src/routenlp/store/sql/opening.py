@@ -27,10 +27,15 @@ class OpenRecord:
     keys: KeyRing
 
     def close(self, timeout_s: float) -> bool:
-        """Commits what waits, then closes all; whether all was stored. Charges that were not lie in the journal."""
+        """Commits what waits, then closes all; whether all was stored. Charges that were not lie in the journal.
+
+        Where the disk does not answer in time the ledger stays locked, until a later `close` or the process's end:
+        another process must not take charges from the journal that this one may still commit.
+        """
         stored = self.writer.close(timeout_s)
-        self.ledger.close()
         self.keys.close()
+        if not self.writer.running:
+            self.ledger.close()
         return stored
 
 

@@ -19,7 +19,7 @@ _encoder = msgspec.json.Encoder()
 def rows_of(record: Record, policy: ContentPolicy) -> list[tuple[str, Row]]:
     """The rows that `record` makes, each with its table; content only as far as `policy` lets it, and redacted."""
     if isinstance(record, FeedbackRecord):
-        return [("feedback", _checked(_feedback_row(record)))]
+        return [("feedback", _checked(_feedback_row(record, policy)))]
     rows = [("traces", _checked(_trace_row(record)))]
     if record.content is not None and policy.keeps(audited=record.audited):
         body = {"request": policy.clean(record.content.request), "answers": policy.clean(record.content.answers)}
@@ -69,8 +69,9 @@ def _detail(t: TraceRecord) -> Mapping[str, object]:
     }
 
 
-def _feedback_row(f: FeedbackRecord) -> Row:
-    value = _json(f.value)
+def _feedback_row(f: FeedbackRecord, policy: ContentPolicy) -> Row:
+    # Sent to be kept, so it is, whatever is kept of conversations; but redacted like them.
+    value = _json(policy.clean(f.value))
     said = "\0".join([f.about, f.key_id or "", f.kind, value]).encode("utf-8", "replace")
     return (
         hashlib.sha256(said).hexdigest(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_TRACE_COLUMNS = (
+TRACE_COLUMNS = (
     "id",
     "at_s",
     "completion_id",
@@ -37,7 +37,7 @@ _FEEDBACK_COLUMNS = ("id", "about", "at_s", "key_id", "kind", "value")
 INSERTS: dict[str, dict[int, str]] = {
     table: {rows: _insert(table, columns, rows) for rows in (CHUNK, 8, 1)}
     for table, columns in (
-        ("traces", _TRACE_COLUMNS),
+        ("traces", TRACE_COLUMNS),
         ("content", _CONTENT_COLUMNS),
         ("feedback", _FEEDBACK_COLUMNS),
     )
@@ -63,7 +63,7 @@ INSERT_KEY = f"INSERT INTO keys ({_KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?,
 KEYS = f"SELECT {_KEY_COLUMNS} FROM keys ORDER BY created_s, id"  # noqa: S608
 REVOKE_KEY = "UPDATE keys SET revoked_s = ? WHERE id = ? AND revoked_s IS NULL"
 
-_TRACE_LIST = ", ".join(_TRACE_COLUMNS)
+_TRACE_LIST = ", ".join(TRACE_COLUMNS)
 TRACE = f"SELECT {_TRACE_LIST} FROM traces WHERE id = ? OR completion_id = ? LIMIT 1"  # noqa: S608
 CONTENT_OF = "SELECT body FROM content WHERE trace_id = ?"
 FEEDBACK_ABOUT = "SELECT at_s, kind, value, key_id FROM feedback WHERE about IN (?, ?) ORDER BY at_s, id"

@@ -75,6 +75,11 @@ class RecordWriter:
         """Records that wait."""
         return len(self._queue) + len(self._batch)
 
+    @property
+    def running(self) -> bool:
+        """Whether the thread may still commit."""
+        return self._thread.is_alive()
+
     def put(self, record: Record) -> bool:
         """Whether `record` was taken. False: the queue is full or closed, and it is counted as dropped."""
         with self._lock:

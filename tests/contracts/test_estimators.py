@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from tests.unit.graded_world import DIMENSIONS, TASKS, TIERS, bounds, graded_world
 
 from routenlp.errors import ArtefactError, TrainingError
+from routenlp.grading.preferences import PreferencePairs
 from routenlp.router.estimators import MEMBERS, estimator_from_parts
 from routenlp.store import artefacts
 from routenlp.training.logistic_fit import log_loss
+from routenlp.training.paper_network.fit import fit_paper_network
+from routenlp.training.paper_network.settings import PaperNetworkSettings
+from routenlp.training.preference_fit import fit_preferences
 from routenlp.training.stack_fit import FITS, fit_stack
 from routenlp.types import Parts
 
-EVERY = {**FITS, "stack": fit_stack}
-every_kind = pytest.mark.parametrize("kind", EVERY)
+
+def fit_strengths(features, task, targets, groups, **arguments):
+    """Without preferences: they have tests of their own."""
+    none = np.zeros(0, dtype=np.int64)
+    pairs = PreferencePairs(none, none, none, np.zeros(0), np.zeros(0))
+    return fit_preferences(features, task, pairs, groups, graded=targets, **arguments)
+
+
+EVERY = {**FITS, "stack": fit_stack, "strengths": fit_strengths}
+KINDS = list(EVERY)
+if find_spec("torch"):
+    EVERY["paper_network"] = partial(fit_paper_network, settings=PaperNetworkSettings(epochs=8, rate=3e-3))
+    KINDS.append(pytest.param("paper_network", marks=pytest.mark.slow))
+every_kind = pytest.mark.parametrize("kind", KINDS)
 train, fresh = graded_world(500, seed=1), graded_world(1500, seed=2)
 ROUNDING = {"neighbours": 0.05}
 """Of stored rows, which may change places with others as near."""
@@ -29,7 +48,7 @@ def loss(predicted, quality):
     return float(np.nanmean(log_loss(predicted, quality)))
 
 
-@pytest.fixture(scope="module", params=EVERY)
+@pytest.fixture(scope="module", params=KINDS)
 def fitted(request):
     return request.param, fit(request.param, train)
 

@@ -13,8 +13,10 @@ from routenlp.router.landmarks import LandmarkEstimates
 from routenlp.router.logistic import LogisticEstimates
 from routenlp.router.mlp import MlpEstimates
 from routenlp.router.neighbours import NeighbourEstimates
+from routenlp.router.paper_network import PaperNetwork
 from routenlp.router.ridge import RidgeEstimates
 from routenlp.router.stack import StackedEstimates
+from routenlp.router.strengths import TierStrengths
 from routenlp.types import Parts
 
 MEMBERS: Mapping[str, Callable[[Parts], Estimator]] = MappingProxyType(
@@ -30,13 +32,17 @@ MEMBERS: Mapping[str, Callable[[Parts], Estimator]] = MappingProxyType(
 )
 """What a stack may be made of."""
 
+BESIDE: Mapping[str, Callable[[Parts], Estimator]] = MappingProxyType(
+    {PaperNetwork.KIND: PaperNetwork.from_parts, TierStrengths.KIND: TierStrengths.from_parts}
+)
+"""Fitted on more than outcomes, so that no stack's own fit makes them."""
+
 
 def estimator_from_parts(parts: Parts) -> Estimator:
     """The inverse of an estimator's `parts`. Raises `ArtefactError` for a kind that there is not."""
     if parts.kind == StackedEstimates.KIND:
         return StackedEstimates.from_parts(parts, estimator_from_parts)
-    if parts.kind not in MEMBERS:
-        raise ArtefactError(
-            "estimator", f"is of kind {parts.kind!r}", f"Known: {', '.join(sorted(MEMBERS))}, and stacks"
-        )
-    return MEMBERS[parts.kind](parts)
+    known = {**MEMBERS, **BESIDE}
+    if parts.kind not in known:
+        raise ArtefactError("estimator", f"is of kind {parts.kind!r}", f"Known: {', '.join(sorted(known))}, and stacks")
+    return known[parts.kind](parts)

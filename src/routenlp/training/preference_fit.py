@@ -66,8 +66,12 @@ def fit_preferences(
     outcomes = np.full((n, tiers), np.nan) if graded is None else graded
     told = np.flatnonzero(wins.any(axis=(1, 2)) | ~np.isnan(outcomes).all(axis=1))
     if len(told) < 2 * FOLDS:
-        problem = f"{len(told)} queries have a preference or a graded outcome"
+        problem = f"has {len(told)} rows with a preference or a graded outcome"
         raise TrainingError("preferences", problem, f"Give {2 * FOLDS} at least")
+    some = ~np.isnan(outcomes).all(axis=0) | wins.any(axis=(0, 1)) | wins.any(axis=(0, 2))
+    if not some.all():
+        problem = "has no outcome and no preference"
+        raise TrainingError(f"tier {int(some.argmin()) + 1}", problem, "Record some, or leave the tier out")
     if len(np.unique(groups[told])) < 2:
         raise TrainingError("preferences", "all lie in one group", "Give two groups at least: one is held out")
     loss = _loss(wins, outcomes, pair_weight, graded_weight)

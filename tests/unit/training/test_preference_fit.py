@@ -97,7 +97,7 @@ def test_only_ties_make_tiers_equal(world: World) -> None:
 
 
 def test_preferences_that_separate_the_tiers_stay_finite(world: World) -> None:
-    always = PreferencePairs(np.arange(N), np.full(N, 2), np.zeros(N, dtype=np.int64), np.ones(N), np.ones(N))
+    always = PreferencePairs(np.arange(N), np.full(N, 2), np.arange(N) % 2, np.ones(N), np.ones(N))
     found = world.fit(always)
     assert np.isfinite(found.model.weights).all()
     assert (found.held_out[:, 2] > found.held_out[:, 0]).all()
@@ -130,7 +130,7 @@ def test_estimates_keep_their_bounds(world: World) -> None:
 
 
 def test_nothing_to_fit_is_refused(world: World) -> None:
-    with pytest.raises(TrainingError, match="0 queries have a preference or a graded outcome"):
+    with pytest.raises(TrainingError, match="has 0 rows with a preference or a graded outcome"):
         world.fit(NO_PAIRS)
 
 

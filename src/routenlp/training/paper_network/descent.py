@@ -17,6 +17,8 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 """Rows' positions (b,) to their logits (b, K)."""
 
 _LONGEST_GRADIENT = 1.0
+_STEPS = 32
+_FEWEST_ROWS = 16
 
 
 @contextmanager
@@ -49,14 +51,15 @@ def descend(
     """
     random = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(parameters, foreach=False)
-    steps = -(-len(rows) // settings.batch)
+    size = min(settings.batch, max(_FEWEST_ROWS, len(rows) // _STEPS))
+    steps = -(-len(rows) // size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps * settings.epochs)
     tensors = [tensor for group in optimiser.param_groups for tensor in group["params"]]
     among = torch.tensor(rows)
     for _ in range(epochs):
         order = torch.tensor(random.permutation(rows))
         total = 0.0
-        for at in order.split(settings.batch):
+        for at in order.split(size):
             optimiser.zero_grad()
             value = loss(forward(at), at, among)
             value.backward()

@@ -13,7 +13,7 @@ from routenlp.errors import TrainingError
 from routenlp.grading.preferences import PreferencePairs
 from routenlp.router.paper_network import PaperNetwork
 from routenlp.training.paper_network.fit import need_torch, rows_with_labels, scaling
-from routenlp.training.paper_network.labels import Goals, make_labels
+from routenlp.training.paper_network.labels import Goals, first_bias, make_labels
 from routenlp.training.paper_network.settings import PaperNetworkSettings
 from routenlp.types import FloatArray, Vectors
 
@@ -72,7 +72,7 @@ def fine_tune(
     with repeatable():
         tensors = bert.load(published, settings.trained_layers)
         centre, scale = scaling(_encode(tensors, [ids[i] for i in told]))
-        found = heads.new_heads(len(centre), tasks, targets.shape[1], settings, seed)
+        found = heads.new_heads(len(centre), tasks, first_bias(labels, told, settings), settings, seed)
         forward = _forward(tensors, found, ids, task, (centre, scale))
         moved = [tensor for tensor in tensors.values() if tensor.requires_grad]
         encoder = {"params": moved, "lr": settings.encoder_rate, "weight_decay": 0.01}

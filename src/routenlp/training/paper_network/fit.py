@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from routenlp.errors import SettingsError, TrainingError
 from routenlp.grading.preferences import PreferencePairs
 from routenlp.router.paper_network import PaperNetwork, qualities
-from routenlp.training.paper_network.labels import Goals, Labels, make_labels
+from routenlp.training.paper_network.labels import Goals, Labels, first_bias, make_labels
 from routenlp.training.paper_network.settings import PaperNetworkSettings
 from routenlp.training.preference_fit import folds_of_labelled
 from routenlp.training.ridge_fit import FOLDS
@@ -42,6 +42,7 @@ class _Rows:
     features: Vectors
     task: NDArray[np.int64]
     tasks: int
+    labels: Labels
     settings: PaperNetworkSettings
 
 
@@ -87,7 +88,7 @@ def fit_paper_network(
 
     labels = make_labels(targets, task, pairs, goals or Goals(), settings)
     told = rows_with_labels(labels)
-    rows = _Rows(features, task, tasks, settings)
+    rows = _Rows(features, task, tasks, labels, settings)
     with repeatable():
         loss = Loss.of(labels, settings)
         logits, curve = _cross_fit(rows, loss, told, groups, seed)
@@ -154,7 +155,9 @@ def _train(
     from routenlp.training.paper_network import heads
     from routenlp.training.paper_network.descent import descend
 
-    found = heads.new_heads(rows.features.shape[1], rows.tasks, loss.quality.shape[1], rows.settings, seed)
+    found = heads.new_heads(
+        rows.features.shape[1], rows.tasks, first_bias(rows.labels, fit_on, rows.settings), rows.settings, seed
+    )
     vectors = _Scaled(*scaling(rows.features[fit_on])).tensor(rows.features)
     task = torch.tensor(rows.task)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from routenlp.errors import SettingsError
 from routenlp.router.paper_network import PaperNetwork
 from routenlp.training.paper_network.settings import WIDTH_OF_EMBEDDING, PaperNetworkSettings
 from routenlp.types import FloatArray, Vectors
@@ -17,16 +19,19 @@ _SPREAD = 0.02
 _BIAS_RATE = 10.0
 
 
-def new_heads(width: int, tasks: int, tiers: int, settings: PaperNetworkSettings, seed: int) -> dict[str, torch.Tensor]:
+def new_heads(
+    width: int, tasks: int, bias: Vectors, settings: PaperNetworkSettings, seed: int
+) -> dict[str, torch.Tensor]:
     """`shared` (width + e, K), which every task's head begins from; `own` (tasks, width + e, K), its departure from
-    that; `bias` (tasks, K); `embedding` (tasks, e). Only the embedding begins at random."""
+    that; `common_bias` (K,), which begins at `bias`, and `bias` (tasks, K); `embedding` (tasks, e)."""
+    tiers = len(bias)
     e = WIDTH_OF_EMBEDDING if settings.task_embedding else 0
     random = torch.Generator().manual_seed(seed)
     heads = {
         "embedding": _SPREAD * torch.randn((tasks, e), generator=random),
         "shared": _SPREAD * torch.randn((width + e, tiers), generator=random),
         "own": torch.zeros((tasks, width + e, tiers)),
-        "common_bias": torch.zeros(tiers),
+        "common_bias": torch.tensor(bias),
         "bias": torch.zeros((tasks, tiers)),
     }
     return {name: tensor.requires_grad_() for name, tensor in heads.items()}
@@ -40,8 +45,15 @@ def logits(heads: Tensors, vectors: torch.Tensor, task: torch.Tensor) -> torch.T
 
 
 def groups(heads: Tensors, settings: PaperNetworkSettings) -> list[dict[str, object]]:
-    """For AdamW: what decays, and how fast. Biases move ten times as fast: tasks differ most in their means."""
-    decay = {"shared": settings.decay, "own": settings.own_decay}
+    """For AdamW: what decays, and how fast. Biases move ten times as fast: tasks differ most in their means.
+
+    Raises `SettingsError` for decay so strong that a step would remove more than there is.
+    """
+    width = math.sqrt(len(heads["shared"]))
+    decay = {"shared": settings.decay * width, "own": settings.own_decay * width}
+    if (share := settings.rate * max(decay.values())) >= 1.0:
+        remedy = f"Lower either to {1 / share:.2g} of it at most"
+        raise SettingsError("decay, own_decay", f"remove {share:.2g} of a weight each step", remedy)
     return [
         {
             "params": [tensor],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from routenlp.errors import SettingsError, TrainingError
 from routenlp.grading.preferences import PreferencePairs
 from routenlp.training.paper_network.settings import PaperNetworkSettings
-from routenlp.types import FloatArray
+from routenlp.types import FloatArray, Vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +86,17 @@ def cheapest_tier(quality: FloatArray, recorded: NDArray[np.bool_], target: Floa
     return np.asarray(np.where(first < unbroken, first, -1), dtype=np.int64)
 
 
+def first_bias(labels: Labels, rows: NDArray[np.int64], settings: PaperNetworkSettings) -> Vectors:
+    """Logits (K,) that training begins from: those of the mean quality, or of how often a tier is the label."""
+    if settings.graded:
+        count = labels.recorded[rows].sum(axis=0)
+        mean = (labels.quality[rows].sum(axis=0) + 0.5) / (count + 1.0)
+        return np.asarray(np.log(mean / (1.0 - mean)), dtype=np.float32)
+    labelled = labels.cheapest[rows]
+    count = np.bincount(labelled[labelled >= 0], minlength=labels.quality.shape[1]) + 1.0
+    return np.asarray(np.log(count / count.sum()), dtype=np.float32)
+
+
 def _price(goals: Goals, settings: PaperNetworkSettings, tiers: int) -> FloatArray:
     if not settings.cost:
         return np.zeros(tiers)
@@ -97,6 +108,10 @@ def _price(goals: Goals, settings: PaperNetworkSettings, tiers: int) -> FloatArr
 
 
 def _check(labels: Labels, settings: PaperNetworkSettings) -> None:
+    told = labels.recorded.any(axis=0) | labels.wins.any(axis=(0, 1)) | labels.wins.any(axis=(0, 2))
+    if told.any() and not told.all():
+        problem = "has no outcome and no preference"
+        raise TrainingError(f"tier {int(told.argmin()) + 1}", problem, "Record some, or leave the tier out")
     if settings.quality and not labels.recorded.any():
         raise TrainingError("paper network", "has no graded outcome", "Grade some answers, or set quality to 0")
     if settings.route and (labels.cheapest < 0).all():

@@ -20,7 +20,7 @@ pytest.importorskip("onnx")
 
 N = 96
 SETTINGS = PaperNetworkSettings.paper(
-    trained_layers=2, epochs=3, batch=16, rate=5e-3, encoder_rate=2e-3, decay=0.1, own_decay=1.0
+    trained_layers=2, epochs=3, batch=16, rate=5e-3, encoder_rate=2e-3, decay=0.01, own_decay=0.1
 )
 TASK = np.arange(N) % 3
 

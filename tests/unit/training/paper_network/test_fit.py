@@ -16,7 +16,7 @@ from routenlp.training.paper_network.settings import PaperNetworkSettings
 
 torch = pytest.importorskip("torch")
 
-QUICK = {"epochs": 6, "batch": 32, "rate": 1e-2, "decay": 1.0, "own_decay": 10.0}
+QUICK = {"epochs": 6, "batch": 32, "rate": 1e-2, "decay": 0.1, "own_decay": 1.0}
 PAPER = PaperNetworkSettings.paper(**QUICK)
 GRADED = PaperNetworkSettings(**QUICK)
 
@@ -78,7 +78,7 @@ def test_numpy_serves_what_torch_trained(world: World, embedding: bool) -> None:
 
     settings = PaperNetworkSettings.paper(**QUICK, task_embedding=embedding)
     width, tiers = world.features.shape[1], world.quality.shape[1]
-    found = heads.new_heads(width, 3, tiers, settings, 0)
+    found = heads.new_heads(width, 3, np.zeros(tiers, dtype=np.float32), settings, 0)
     with torch.no_grad():
         for name in found:
             found[name] = found[name] + torch.randn(found[name].shape, generator=torch.Generator().manual_seed(1))
@@ -126,6 +126,18 @@ def test_too_few_rows_or_groups_are_refused(world: World) -> None:
 def test_layers_are_not_trained_here(world: World) -> None:
     with pytest.raises(SettingsError, match="trained_layers: is 2"):
         fit(world, PaperNetworkSettings(trained_layers=2))
+
+
+def test_decay_that_would_remove_more_than_there_is_is_refused(world: World) -> None:
+    with pytest.raises(SettingsError, match="decay, own_decay: remove"):
+        fit(world, PaperNetworkSettings(own_decay=500.0))
+
+
+def test_a_tier_that_nothing_is_said_of_is_refused(world: World) -> None:
+    targets = world.quality.copy()
+    targets[:, 1] = np.nan
+    with pytest.raises(TrainingError, match="tier 2: has no outcome and no preference"):
+        fit(world, GRADED, targets=targets)
 
 
 def test_importing_the_fit_does_not_import_torch() -> None:

@@ -36,7 +36,6 @@ def test_an_ablation_is_one_argument(change: dict[str, float]) -> None:
         ({"hinge": float("nan")}, "hinge: is nan"),
         ({"quality": 0.0, "preferences": 0.0}, "are all 0"),
         ({"epochs": 0}, "epochs: is 0"),
-        ({"own_decay": 1000.0}, "own_decay: is 1000.0 at a rate of 0.001"),
     ],
 )
 def test_bad_values_are_refused(change: dict[str, float], message: str) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from routenlp.cli import store_commands
 from routenlp.errors import RouteNlpError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ bench = typer.Typer(help="The benchmarks.", no_args_is_help=True)
 data = typer.Typer(help="Public data and encoder weights: pinned, hashed downloads.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
+store_commands.add_to(app)
 
 
 class Guarantee(StrEnum):

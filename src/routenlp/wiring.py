@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from routenlp.backends.encoders.cache import CachedTokenEncoder
+from routenlp.backends.encoders.hashed import HashedEncoder
 from routenlp.backends.encoders.minilm import MiniLM
 from routenlp.backends.encoders.static import StaticEncoder
 from routenlp.backends.openai_compatible.listed_prices import listed_price
@@ -17,7 +18,7 @@ from routenlp.backends.student.backend import StudentBackend
 from routenlp.backends.weights import Hub, LocalFolder, PackagedWheel, Source, encoder_folder
 from routenlp.cascade.policy import Policy
 from routenlp.conformal.verdict import Status
-from routenlp.contracts import Backend
+from routenlp.contracts import Backend, Encoder
 from routenlp.errors import SettingsError, UnknownPrice
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
@@ -86,12 +87,7 @@ def serving_policy(settings: Settings) -> Serving | None:
     if settings.policy.folder is None:
         return None
     folder = Path(settings.policy.folder).expanduser()
-    if (folder / POLICY).is_dir():
-        encoder = StaticEncoder.from_parts(artefacts.read(folder / ROUTER_ENCODER)["static"])
-        policy = policies.load(folder / POLICY, encoder)
-        serving = Serving(policy, {task: policy.status(task) for task in policy.tasks})
-    else:
-        serving = _as_trained(settings, folder)
+    serving = _stored(settings, folder) if (folder / POLICY).is_dir() else _as_trained(settings, folder)
     names, trained = portfolio(settings).names, serving.policy.portfolio.names
     if names != trained:
         raise SettingsError(
@@ -100,6 +96,24 @@ def serving_policy(settings: Settings) -> Serving | None:
             "Name and order the tiers as they were when it was trained, or train it again.",
         )
     return serving
+
+
+def _stored(settings: Settings, folder: Path) -> Serving:
+    """The policy with the tiers, prices and tasks that are in force: where they differ, its certificates are void."""
+    policy = policies.load(folder / POLICY, _router_encoder(folder / ROUTER_ENCODER))
+    in_force = portfolio(settings)
+    if in_force.names == policy.portfolio.names:
+        known = tasks(settings)
+        defined = {name: known.get(name, task) for name, task in policy.tasks.items()}
+        policy = replace(policy, portfolio=in_force, tasks=defined)
+    return Serving(policy, {task: policy.status(task) for task in policy.tasks})
+
+
+def _router_encoder(folder: Path) -> Encoder:
+    parts = artefacts.read(folder)
+    if "hashed" in parts:
+        return HashedEncoder.from_parts(parts["hashed"])
+    return StaticEncoder.from_parts(parts["static"])
 
 
 def _as_trained(settings: Settings, folder: Path) -> Serving:

@@ -1,0 +1,161 @@
+"""The real server in a process of its own, and a policy for it to serve by."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from routenlp.backends.encoders.hashed import HashedEncoder
+from routenlp.cascade.policy import Policy
+from routenlp.cascade.stop_rules import ThresholdCascade
+from routenlp.conformal.certificate import Certificate
+from routenlp.conformal.verdict import Method, Status
+from routenlp.portfolio.prices import Price
+from routenlp.portfolio.tiers import Portfolio, Tier
+from routenlp.router.estimator import LinearEstimator
+from routenlp.router.pre_router import PreRouter
+from routenlp.scoring.token_uncertainty import TokenUncertainty
+from routenlp.store import artefacts, policies
+from routenlp.types import Task
+
+TIERS = ("small", "mid", "top")
+PRICES = (1.0, 10.0, 100.0)
+ROUTED = ("intent", "private", "quick")
+ADMIN_KEY = "admin-secret-of-tests"
+UPSTREAM_KEY = "upstream-secret-of-tests"
+
+
+def settings(url: str, policy: Path | None, *, more: str = "", tier: str = "", auth: str = "none") -> str:
+    """Three tiers at `url`, four tasks. `tier`: more keys of every tier; `more`: more sections."""
+    tiers = "\n".join(
+        f"  - {{name: {name}, backend: openai, base_url: '{url}', model: {name}-model, api_key_env: STUB_KEY, "
+        f"price: {{input_usd_per_mtok: {usd}, output_usd_per_mtok: {usd}}}{tier}}}"
+        for name, usd in zip(TIERS, PRICES, strict=True)
+    )
+    folder = f"policy: {{folder: '{policy}'}}" if policy else ""
+    return f"""
+portfolio:
+{tiers}
+tasks:
+  intent: {{metric: accuracy}}
+  private: {{metric: accuracy, allowed_tiers: [small, mid]}}
+  quick: {{metric: accuracy, sla_ms: 300}}
+{folder}
+gateway: {{port: 0, admin_port: 0, auth: {auth}, max_body_mb: 8, body_timeout_s: 1, header_timeout_s: 1, drain_s: 5}}
+{more}
+"""
+
+
+def write_policy(folder: Path, *, limit: float = 0.25) -> Path:
+    """Begins at the cheapest tier and accepts under an uncertainty of `limit`; certified for `ROUTED`."""
+    encoder = HashedEncoder(
+        np.zeros(1, dtype=np.int32), np.ones(1, dtype=np.float32), np.zeros((1, 2), dtype=np.float16)
+    )
+    portfolio = Portfolio(
+        tuple(Tier(n, "openai", Price(p, p), f"{n}-model") for n, p in zip(TIERS, PRICES, strict=True))
+    )
+    heads = {task: np.ones((3, 7)) for task in ROUTED}
+    router = PreRouter(encoder, LinearEstimator(heads), TIERS, dict.fromkeys(ROUTED, 0.5))
+    rule = ThresholdCascade(TIERS, {task: {"small": limit, "mid": limit} for task in ROUTED})
+    tasks = {task: Task(task, "accuracy", 1.0, 1.0) for task in ROUTED}
+    plain = Policy(portfolio, tasks, router, TokenUncertainty(), rule)
+    certificates = {
+        task: Certificate(
+            task=task,
+            rule="quality_ratio",
+            target=0.03,
+            delta=0.1,
+            n=500,
+            groups=500,
+            method=Method.BETTING,
+            status=Status.CERTIFIED,
+            bound=0.975,
+            estimate=0.985,
+            proved_for=plain.proved_for(),
+            issued_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        for task in ROUTED
+    }
+    policies.save(folder / "policy", replace(plain, certificates=certificates))
+    artefacts.write(folder / "router-encoder", {"hashed": encoder.parts()})
+    return folder
+
+
+@dataclass
+class Running:
+    """A gateway that listens."""
+
+    process: subprocess.Popen[str]
+    url: str
+    admin: str
+    log: Path
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def get(self, url: str, *, key: str | None = ADMIN_KEY) -> str:
+        request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"} if key else {})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.read().decode()
+
+    def metrics(self) -> str:
+        return self.get(f"{self.admin}/metrics")
+
+    def metric(self, name: str) -> float:
+        """Sum over all labels that `name` (with or without some) begins with; 0 where there is none."""
+        lines = [line for line in self.metrics().splitlines() if line.startswith(name)]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+    def stop(self, *, within_s: float = 15.0) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(within_s)
+        finally:
+            self.process.kill()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+
+
+def start(folder: Path, text: str, *, environ: Mapping[str, str] | None = None) -> Running:
+    """`routenlp serve` on settings `text`, once it answers."""
+    (folder / "routenlp.yaml").write_text(text)
+    log = folder / "log"
+    env = {k: v for k, v in os.environ.items() if not k.startswith("ROUTENLP_") or k == "ROUTENLP_CACHE_DIR"}
+    env |= {"STUB_KEY": UPSTREAM_KEY, "ROUTENLP_ADMIN_KEY": ADMIN_KEY, **(environ or {})}
+    command = [sys.executable, "-c", "from routenlp.cli.app import main; main()", "serve"]
+    with log.open("w") as errors:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=errors, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.findall(r"http://[\d.]+:\d+", line)
+    if len(found) != 2:
+        process.wait(10)
+        raise RuntimeError(f"the gateway did not start: {log.read_text()}")
+    return Running(process, found[0], found[1], log)
+
+
+def until(condition, *, within_s: float = 5.0) -> bool:
+    """Whether `condition` came true in time."""
+    end_s = time.monotonic() + within_s
+    while time.monotonic() < end_s:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return bool(condition())

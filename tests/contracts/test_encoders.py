@@ -8,6 +8,8 @@ from tests.contracts.letters import LetterCounts
 from tests.contracts.test_students import ODD
 
 from routenlp.backends.encoders.cache import CachedTokenEncoder
+from routenlp.backends.encoders.joined import JoinedEncoder
+from routenlp.backends.encoders.middle import MiddleLayer
 from routenlp.training.static_encoder import distil
 from routenlp.training.text_features import count_texts, fit_text_frame
 
@@ -28,7 +30,7 @@ def hashed():
     return fit_text_frame(count_texts(texts), np.arange(len(texts)), seed=0).encoder()
 
 
-@pytest.fixture(params=["hashed", "letters", "cached", "minilm", "minilm-rich", SLOW])
+@pytest.fixture(params=["hashed", "letters", "cached", "minilm", "minilm-rich", "middle", "joined", SLOW])
 def encoder(request, tmp_path):
     if request.param == "letters":
         return LetterCounts()
@@ -37,6 +39,10 @@ def encoder(request, tmp_path):
     if request.param in ("static", "hashed"):
         return request.getfixturevalue(request.param)
     minilm = request.getfixturevalue("minilm")
+    if request.param == "middle":
+        return MiddleLayer(minilm)
+    if request.param == "joined":
+        return JoinedEncoder([request.getfixturevalue("hashed"), MiddleLayer(minilm)])
     return minilm.with_pooling(rich=request.param == "minilm-rich")
 
 
@@ -67,3 +73,9 @@ def test_words_have_vectors_of_their_own(encoder):
     vectors = encoder.encode_words(sentences)
     assert [len(v) for v in vectors] == [len(s) for s in sentences]
     assert all(np.isfinite(v).all() for v in vectors)
+
+
+def test_the_middle_layer_is_the_middle_block_of_rich_vectors(minilm):
+    rich = minilm.with_pooling(rich=True).encode(TEXTS[:3])
+    width = rich.shape[1] // 3
+    np.testing.assert_array_equal(MiddleLayer(minilm).encode(TEXTS[:3]), rich[:, width : 2 * width])

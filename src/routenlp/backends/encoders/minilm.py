@@ -111,6 +111,11 @@ class MiniLM:
         """
         return self._each(self._words, sentences)
 
+    def encode_middle(self, texts: Sequence[str]) -> Vectors:
+        """As `encode`, from the middle layer: (n, 384), the middle block of rich vectors."""
+        rows = self._each(lambda text: _unit(self._run(self._ids(text), "middle")[0].mean(axis=0)), texts)
+        return np.stack(rows) if rows else np.zeros((0, _HIDDEN), dtype=np.float32)
+
     @property
     def tokenizer_json(self) -> str:
         """The tokenizer without padding and truncation, for encoders that are distilled from this one."""
@@ -127,12 +132,15 @@ class MiniLM:
         results = self._session.run(list(outputs), {"input_ids": np.array([ids], dtype=np.int64)})
         return [result[0] for result in results]
 
-    def _sentence(self, text: str) -> Vectors:
+    def _ids(self, text: str) -> list[int]:
         pieces = self._tokenizer.encode(_cut(well_formed(text)), add_special_tokens=False).ids
         room = _MAX_TOKENS - 2
         if len(pieces) > room:
             pieces = pieces[: room // 2] + pieces[-(room // 2) :]
-        ids = [self._start, *pieces, self._end]
+        return [self._start, *pieces, self._end]
+
+    def _sentence(self, text: str) -> Vectors:
+        ids = self._ids(text)
         if not self._rich:
             (final,) = self._run(ids, "final")
             return _unit(final.mean(axis=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,6 +77,10 @@ class Chat:
                 ended = await self._serve(exchange, send)
         except ClientLeft:
             ended = _Ended("client_left")
+        except Exception:  # noqa: BLE001  (a fault of ours; what it is about stays out of the answer)
+            _LOG.exception("a request could not be answered", extra={"trace_id": exchange.course.trace_id})
+            with contextlib.suppress(RuntimeError):  # where the response has begun already
+                await send_error(send, ApiError(500, "The gateway failed.", type_="server_error", code="internal"))
         finally:
             self._put_down(exchange, ended)
 

@@ -74,6 +74,6 @@ def from_upstream(error: UpstreamError) -> ApiError:
 def _as_it_is(body: bytes) -> bytes | None:
     try:
         _SHAPE.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return body

@@ -34,7 +34,7 @@ def read_feedback(body: bytes, *, at_s: float, key_id: str | None) -> list[Feedb
     """
     try:
         said = _DECODER.decode(body)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise ApiError(400, f"The body is no feedback: {exc}", code="invalid_feedback") from exc
     except UnicodeDecodeError as exc:
         raise ApiError(400, "The body is not UTF-8.", code="invalid_feedback") from exc

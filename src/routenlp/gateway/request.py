@@ -73,7 +73,7 @@ def parse(body: bytes) -> ChatRequest:
         fields = _FIELDS.decode(body)
     except UnicodeDecodeError as exc:
         raise ApiError(400, f"The body is not UTF-8 (byte {exc.start}).", code="invalid_json") from exc
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise ApiError(400, f"The body is not a JSON object: {exc}", code="invalid_json") from exc
     messages = _messages(fields)
     options = _field(fields, "stream_options", _StreamOptions | None) or _StreamOptions()
@@ -100,7 +100,7 @@ def _messages(fields: dict[str, msgspec.Raw]) -> list[_Message]:
         raise ApiError(400, "`messages` is missing.", param="messages", code="missing_required_parameter")
     try:
         messages = _MESSAGES.decode(fields["messages"])
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise ApiError(400, f"`messages`: {exc}", param="messages", code="invalid_type") from exc
     if not messages:
         raise ApiError(400, "`messages` is empty.", param="messages", code="empty_array")
@@ -127,7 +127,7 @@ def _field(fields: dict[str, msgspec.Raw], name: str, type_: Any) -> Any:
         return None
     try:
         return msgspec.json.decode(raw, type=type_)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise ApiError(400, f"`{name}`: {exc}", param=name, code="invalid_type") from exc
 
 
@@ -139,7 +139,7 @@ def _take_task(fields: dict[str, msgspec.Raw]) -> tuple[str | None, dict[str, ms
     try:
         metadata = _METADATA.decode(raw)
         task = msgspec.json.decode(metadata.pop("task"), type=str)
-    except (KeyError, msgspec.DecodeError):
+    except (KeyError, msgspec.DecodeError, RecursionError):
         return None, fields
     rest = {name: value for name, value in fields.items() if name != "metadata"}
     return task, rest | ({"metadata": msgspec.Raw(msgspec.json.encode(metadata))} if metadata else {})

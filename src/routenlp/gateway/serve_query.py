@@ -27,6 +27,8 @@ from routenlp.gateway.tiers import LiveTier, Whole
 from routenlp.types import Query
 
 T = TypeVar("T")
+LEAST_S = 0.02
+"""A cheap step is not begun with less time left than this."""
 _LOG = logging.getLogger("routenlp.gateway")
 
 
@@ -95,7 +97,7 @@ def _safely(part: str, course: Course, work: Callable[[], T]) -> T | None:
 def _allowed(course: Course, live: Live, ask: Ask) -> str:
     """The cheapest allowed tier from the one asked for on; the last one where the time for cheap ones is over."""
     tiers, sla_s = course.aim.tiers, course.aim.served.sla_s
-    if sla_s is not None and course.elapsed_s() >= sla_s:
+    if sla_s is not None and course.elapsed_s() > sla_s - LEAST_S:
         return tiers[-1]
     order = list(live.tiers)
     wanted = order.index(ask.tier)

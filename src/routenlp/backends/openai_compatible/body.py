@@ -44,5 +44,5 @@ def _options(fields: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
     raw = fields.get("stream_options")
     try:
         return _RAW.decode(raw) if raw is not None else {}
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return {}

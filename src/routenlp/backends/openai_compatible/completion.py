@@ -83,7 +83,7 @@ def read(body: bytes) -> Completion | None:
         if not found.choices:
             return None
         texts = [_said(choice.message) for choice in found.choices]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return Completion(
         id=found.id,
@@ -99,7 +99,7 @@ def read_usage(raw: msgspec.Raw) -> Usage | None:
     """The tokens that an endpoint reports; None where it reports none, or counts that cannot be."""
     try:
         tokens = _USAGE.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     if tokens is None or not all(0 <= n <= _MOST_TOKENS for n in (tokens.prompt_tokens, tokens.completion_tokens)):
         return None
@@ -117,7 +117,7 @@ def call_ids(calls: list[dict[str, msgspec.Raw]] | None) -> list[str]:
     for call in calls or []:
         try:
             found.append(_ID.decode(call["id"]))
-        except (KeyError, msgspec.DecodeError):
+        except (KeyError, msgspec.DecodeError, RecursionError):
             continue
     return found
 
@@ -144,7 +144,7 @@ def _probs(choices: list[_Choice]) -> tuple[float, ...] | None:
     """Log-probabilities that cannot be read are none at all: they are asked for by us, and never the client's loss."""
     try:
         every = [_LOGPROBS.decode(choice.logprobs) for choice in choices]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     tokens = [token.logprob for one in every if one is not None for token in one.content or []]
     return tuple(math.exp(min(value, 0.0)) for value in tokens) or None

@@ -82,7 +82,7 @@ class Meter:
             return True
         try:
             chunk = _CHUNK.decode(data)
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, RecursionError) as exc:
             raise BadEvent("sent an event that is no chunk of a completion") from exc
         if chunk.error != _NULL:
             raise BadEvent("reported an error in its stream")

@@ -96,6 +96,19 @@ def backtests_command(
     backtests.bench(os.environ, json_target, quick=quick, only=only or [], markdown=markdown)
 
 
+@bench.command("router")
+def router_command(
+    json_target: JsonTarget = None,
+    quick: Annotated[bool, typer.Option("--quick", help="1 seed in place of 5.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Only this recording; may be repeated.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
+) -> None:
+    """How good the router's estimates are, and how fast. Exit code 1 where a check misses its target."""
+    from routenlp.cli import router
+
+    router.bench(os.environ, json_target, quick=quick, only=only or [], markdown=markdown)
+
+
 @bench.command("guarantees")
 def guarantees_command(
     every: Annotated[bool, typer.Option("--all", help="Every cell, not only those that meet every pair.")] = False,
@@ -116,6 +129,20 @@ def off_policy_command(
     from routenlp.cli import off_policy
 
     off_policy.run(os.environ, json_target, quick=quick)
+
+
+@bench.command("store")
+def store_bench_command(
+    folder: Annotated[
+        Path | None, typer.Option(help="A folder on the disk to measure; else that of temporary files.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="5,000 rows 3 times in place of 20,000 rows 7 times.")] = False,
+    json_target: JsonTarget = None,
+) -> None:
+    """Durable rows a second beside bare SQLite, and what a request's record costs. Exit code 1 where a check misses."""
+    from routenlp.cli import store_bench
+
+    store_bench.bench(folder, json_target, quick=quick)
 
 
 @bench.command("calibration-size")

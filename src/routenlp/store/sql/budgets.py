@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from routenlp.store.sql.journal import Charge, ChargeJournal
-from routenlp.store.sql.money import PERIODS, Budget, Period, day_of, first_day, nanos, nanos_above, usd_of
+from routenlp.store.sql.money import MOST_USD, PERIODS, Budget, Period, day_of, first_day, nanos, nanos_above, usd_of
 
 LAPSES_AFTER_S = 900.0
 """A reservation that nobody settled gives its amount back after so long; a later `settle` still charges."""
@@ -131,8 +131,11 @@ class Ledger:
                 window.spent += amount
 
     def reserve(self, key_id: str | None, task: str, usd: float, now_s: float) -> Reservation | Refused:
-        """Puts `usd` aside, the most that the request can cost, or says which budget does not have it."""
-        amount = max(0, nanos_above(usd))
+        """Puts `usd` aside, the most that the request can cost, or says which budget does not have it. Never raises.
+
+        An amount that is endless, or no number, is more than any budget has.
+        """
+        amount = max(0, nanos_above(usd)) if usd <= MOST_USD else nanos_above(MOST_USD) + 1
         key, task, day = _plain(key_id or ""), _plain(task), day_of(now_s)
         with self._lock:
             self._lapse(now_s)

@@ -13,6 +13,8 @@ from typing import Literal
 from routenlp.errors import SettingsError
 
 NANOS_PER_USD = 1_000_000_000
+MOST_USD = 1e9
+"""No budget is larger."""
 DAY_S = 86_400
 Period = Literal["day", "month", "total"]
 PERIODS: tuple[Period, ...] = ("day", "month", "total")
@@ -27,7 +29,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         """Raises `SettingsError` for a negative or endless amount and for an unknown period."""
-        if not (math.isfinite(self.usd) and 0.0 <= self.usd <= 1e9):
+        if not (math.isfinite(self.usd) and 0.0 <= self.usd <= MOST_USD):
             raise SettingsError("budget", f"is {self.usd}", "Give US dollars from 0; leave it out for no limit.")
         if self.period not in PERIODS:
             raise SettingsError("budget period", f"is {self.period!r}", f"Use one of {', '.join(PERIODS)}.")

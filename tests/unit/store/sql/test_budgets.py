@@ -65,6 +65,13 @@ def test_keys_without_a_budget_and_requests_without_a_key_are_not_limited(tmp_pa
         assert book.left_usd("key", "key_b", NOON_S) is None
 
 
+@pytest.mark.parametrize("usd", [1e300, float("inf"), float("nan")])
+def test_an_amount_beyond_reason_is_refused_where_there_is_a_budget(tmp_path: Path, usd: float) -> None:
+    with ledger(tmp_path, key={"key_a": Budget(1e9)}) as book:
+        assert isinstance(book.reserve("key_a", "intent", usd, NOON_S), Refused)
+        book.settle(reserved(book.reserve(None, "intent", usd, NOON_S)), 1.0)
+
+
 def test_settling_less_gives_the_rest_back(tmp_path: Path) -> None:
     with ledger(tmp_path, key={"key_a": Budget(1.0)}) as book:
         book.settle(reserved(book.reserve("key_a", "intent", 1.0, NOON_S)), 0.25)

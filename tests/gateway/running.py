@@ -147,6 +147,7 @@ def start(folder: Path, text: str, *, environ: Mapping[str, str] | None = None) 
     found = re.findall(r"http://[\d.]+:\d+", line)
     if len(found) != 2:
         process.wait(10)
+        process.stdout.close()
         raise RuntimeError(f"the gateway did not start: {log.read_text()}")
     return Running(process, found[0], found[1], log)
 

@@ -64,7 +64,7 @@ KEYS = f"SELECT {_KEY_COLUMNS} FROM keys ORDER BY created_s, id"  # noqa: S608
 REVOKE_KEY = "UPDATE keys SET revoked_s = ? WHERE id = ? AND revoked_s IS NULL"
 
 _TRACE_LIST = ", ".join(TRACE_COLUMNS)
-TRACE = f"SELECT {_TRACE_LIST} FROM traces WHERE id = ? OR completion_id = ? LIMIT 1"  # noqa: S608
+TRACE = f"SELECT {_TRACE_LIST} FROM traces WHERE id = ? OR completion_id = ? ORDER BY at_s DESC LIMIT 1"  # noqa: S608
 CONTENT_OF = "SELECT body FROM content WHERE trace_id = ?"
 FEEDBACK_ABOUT = "SELECT at_s, kind, value, key_id FROM feedback WHERE about IN (?, ?) ORDER BY at_s, id"
 REQUESTS_SINCE = """

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.store.sql.made import NOON_S, STEPS, made_trace
 
 from routenlp.store.content import ContentPolicy
+from routenlp.store.sql import statements
 from routenlp.store.sql.budgets import Ledger, Reservation, Spent
 from routenlp.store.sql.database import open_reader, open_store
 from routenlp.store.sql.journal import ChargeJournal
@@ -63,6 +64,20 @@ def test_a_trace_comes_back_whole(full: sqlite3.Connection, name: str) -> None:
         Said(NOON_S + 5, "score", 0.5, None),
         Said(NOON_S + 9, "label", "refund", "key_a"),
     )
+
+
+def test_of_completions_with_one_id_the_latest_is_shown(tmp_path: Path) -> None:
+    made = [made_trace(name * 32, completion_id="same", at_s=NOON_S + at) for at, name in enumerate("132")]
+    connection = stored(tmp_path, *made)
+    trace = read_trace(connection, "same")
+    assert trace is not None
+    assert trace.id == "2" * 32
+    connection.close()
+
+
+def test_a_trace_is_found_by_an_index(full: sqlite3.Connection) -> None:
+    plan = " ".join(row[3] for row in full.execute(f"EXPLAIN QUERY PLAN {statements.TRACE}", ("x", "x")))
+    assert "SCAN" not in plan
 
 
 def test_what_is_unknown_stays_unknown(tmp_path: Path) -> None:

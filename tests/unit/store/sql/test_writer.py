@@ -117,6 +117,21 @@ def test_a_store_that_fails_keeps_what_waits_until_it_works_again(
     assert rows(store, "SELECT count(*) FROM traces") == [(1,)]
 
 
+def test_a_full_disk_stops_the_record_and_no_request(store: Path) -> None:
+    connection = open_store(store)
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    writer = RecordWriter(connection, capacity=10, clock=lambda: NOON_S)
+    assert writer.put(made_trace("f" * 32, reason="x" * 100_000))
+    assert until(lambda: writer.failure is not None)
+    began_s = time.monotonic()
+    assert sum(writer.put(made_trace(f"{i:032x}")) for i in range(100)) <= 10
+    assert time.monotonic() - began_s < 1.0
+    assert "full" in str(writer.failure)
+    assert not writer.close(10)
+    assert rows(store, "PRAGMA integrity_check") == [("ok",)]
+
+
 @pytest.mark.parametrize(
     "spoiled",
     [

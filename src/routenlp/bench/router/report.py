@@ -172,8 +172,9 @@ def notes(found: Found) -> list[str]:
         "AIQ of an estimator is that of routing by expected quality - price x expected cost, with no look at answers; "
         "baselines are whole systems, some of which look.",
         "AUROC: of the best cheap tier's confidence for its own quality.",
-        f"Training on {training.queries:,} queries x {training.tiers} tiers took {training.train_s:.1f} s; the artefact "
-        f"has {training.artefact_mb:.1f} MB and loads in {training.load_s:.3f} s; a second fit had {same} bytes.",
+        f"Training on {training.queries:,} queries x {training.tiers} tiers took {training.train_s:.1f} s; the "
+        f"artefact has {training.artefact_mb:.1f} MB and loads in {training.load_s:.3f} s; fitted again, it had {same} "
+        "bytes.",
         f"{TIMING} Timings of one machine.",
     ]
 

@@ -145,6 +145,17 @@ def store_bench_command(
     store_bench.bench(folder, json_target, quick=quick)
 
 
+@bench.command("gateway")
+def gateway_bench_command(
+    quick: Annotated[bool, typer.Option("--quick", help="A fifth of the requests, and no long run.")] = False,
+    json_target: JsonTarget = None,
+) -> None:
+    """What the gateway adds: latency, processor, memory, against a stub. Exit code 1 where a target is missed."""
+    from routenlp.cli import gateway_bench
+
+    gateway_bench.bench(json_target, quick=quick)
+
+
 @bench.command("calibration-size")
 def calibration_size_command(
     settings: SettingsFile = None,

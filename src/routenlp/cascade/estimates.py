@@ -11,6 +11,7 @@ A signal that an answer does not give (no confidence, no known length) adds noth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -66,11 +67,16 @@ class AnswerSignals:
     length_scale: FloatArray
     """Its standard deviation, shape (K,); positive."""
 
-    def of(self, evidence: Evidence) -> FloatArray:
-        """Shape (SIGNALS, K, n): contiguous over queries. 0 where an answer lacks the signal."""
+    def of(self, evidence: Evidence, answered: Sequence[int] | None = None) -> FloatArray:
+        """Shape (SIGNALS, K, n): contiguous over queries. 0 where an answer lacks the signal.
+
+        `answered`: positions of the tiers to look at, all by default; the others have 0.
+        """
         n, tiers = evidence.confidence.shape
-        out = np.empty((SIGNALS, tiers, n))
-        for k in range(tiers):
+        if answered is not None and not answered:
+            return np.zeros((SIGNALS, tiers, n))
+        out = np.full((SIGNALS, tiers, n), np.nan)
+        for k in range(tiers) if answered is None else answered:
             confidence = evidence.confidence[:, k]
             out[0, k] = logit(self._isotonic(confidence, evidence.task, k))
             out[1, k] = logit(confidence, _RAW_EDGE)
@@ -114,21 +120,19 @@ class AnswerQuality:
 
         Sums run column by column, so that a row's estimates are the same bits whatever rows stand beside it.
         """
-        columns = columns or self.columns(evidence)
-        out = np.empty((len(evidence.task), self.tiers))
-        for k in range(self.tiers):
-            z = self.task_weights[state, k][evidence.task]
-            for j in range(self.tiers):
-                z += self.route_weights[state, k, j] * columns.route[j]
-            for s in members(state):
-                for i in range(SIGNALS):
-                    z += self.signal_weights[state, k, i, s] * columns.signals[i, s]
-            out[:, k] = sigmoid(z)
-        return out
+        run = members(state)
+        columns = columns or self.columns(evidence, run)
+        z = self.task_weights[state][:, evidence.task]
+        for j in range(self.tiers):
+            z += self.route_weights[state, :, j, None] * columns.route[j]
+        for k in run:
+            for i in range(SIGNALS):
+                z += self.signal_weights[state, :, i, k, None] * columns.signals[i, k]
+        return np.ascontiguousarray(sigmoid(z).T)
 
-    def columns(self, evidence: Evidence) -> Columns:
-        """The inputs of every model, to be computed once for many states."""
-        return Columns(np.ascontiguousarray(logit(evidence.expected).T), self.signals.of(evidence))
+    def columns(self, evidence: Evidence, answered: Sequence[int] | None = None) -> Columns:
+        """The inputs of every model, to be computed once for many states; `answered`: see `AnswerSignals.of`."""
+        return Columns(np.ascontiguousarray(logit(evidence.expected).T), self.signals.of(evidence, answered))
 
     def parts(self) -> Parts:
         """For storage."""

@@ -5,16 +5,17 @@ Each task may have a utility of its own: (lambda, margin, nu) are then those at 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from routenlp.cascade.deadlines import Deadlines, Late
-from routenlp.cascade.decision import STOPS, Reach, Utility, decide
-from routenlp.cascade.estimates import AnswerQuality, Evidence
+from routenlp.cascade.decision import STOPS, Reach, Utility
+from routenlp.cascade.estimates import AnswerQuality
+from routenlp.cascade.one_query import Known, OneQuality, decide_one
 from routenlp.types import Call, FloatArray, Parts, Route, Step, Stop
 
 
@@ -37,8 +38,12 @@ class ContinuationRule:
     reach: Reach = Reach.DEARER
     of_task: Mapping[str, Utility] = field(default_factory=dict)
     """A task's own utility, which goes before `utility`."""
+    _one: OneQuality = field(init=False, repr=False)
 
     KIND: ClassVar[str] = "stop_rule/continuation"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_one", OneQuality(self.quality))
 
     def threshold(self, task: str, tier: str) -> float | None:  # noqa: ARG002 - the contract's arguments
         """None: this rule has no thresholds."""
@@ -49,17 +54,18 @@ class ContinuationRule:
         expected = self._expected(route)
         if expected is None:
             return self._to_the_top(steps)
-        state = sum(1 << self.tiers.index(step.answer.tier) for step in steps)
-        evidence = self._evidence(route.task, expected, steps)
-        predicted = self.quality.predict(evidence, state)
+        task = self.tasks.index(route.task)
+        answers = {self.tiers.index(step.answer.tier): step for step in steps}
+        state = sum(1 << k for k in answers)
+        known = {k: _known(step) for k, step in answers.items()}
+        predicted = self._one.predict(task, expected, known, state)
         utility = self.of_task.get(route.task, self.utility)
-        late = self._late(utility.deadlines, evidence.task, steps)
-        decisions = decide(predicted, state, self._relative_cost(route), utility, self.reach, late)
-        call, answer = int(decisions.call[0]), int(decisions.answer[0])
-        if call != STOPS:
-            return Call(self.tiers[call], self._why_call(predicted[0], call, answer, late))
-        chosen = next(step.answer for step in steps if step.answer.tier == self.tiers[answer])
-        return Stop(chosen, f"expected quality {predicted[0, answer]:.3f}: no dearer tier is worth its cost")
+        late = self._late(utility.deadlines, task, steps)
+        decided = decide_one(predicted, state, self._relative_cost(route), utility, self.reach, late)
+        if decided.call != STOPS:
+            return Call(self.tiers[decided.call], self._why_call(predicted, decided.call, decided.answer, late))
+        chosen = answers[decided.answer].answer
+        return Stop(chosen, f"expected quality {predicted[decided.answer]:.3f}: no dearer tier is worth its cost")
 
     def parts(self) -> Parts:
         """For storage."""
@@ -92,50 +98,43 @@ class ContinuationRule:
             dict(zip(meta["own_utility"], own, strict=True)),
         )
 
-    def _expected(self, route: Route) -> FloatArray | None:
+    def _expected(self, route: Route) -> list[float] | None:
         by_tier = {estimate.tier: estimate.quality for estimate in route.estimates}
-        expected = np.array([[by_tier.get(tier, np.nan) for tier in self.tiers]])
-        return expected if route.task in self.tasks and np.isfinite(expected).all() else None
+        expected = [by_tier.get(tier, math.nan) for tier in self.tiers]
+        return expected if route.task in self.tasks and all(map(math.isfinite, expected)) else None
 
-    def _relative_cost(self, route: Route) -> FloatArray:
+    def _relative_cost(self, route: Route) -> list[float]:
         given = {estimate.tier: estimate.cost_usd for estimate in route.estimates}
-        usd = [
-            mean if given[tier] is None else given[tier]
+        return [
+            float(mean if (usd := given[tier]) is None else usd) / self.top_cost_usd
             for tier, mean in zip(self.tiers, self.mean_cost_usd.tolist(), strict=True)
         ]
-        return np.array([usd], dtype=np.float64) / self.top_cost_usd
 
-    def _evidence(self, task: str, expected: FloatArray, steps: tuple[Step, ...]) -> Evidence:
-        confidence = np.full((1, len(self.tiers)), np.nan)
-        length = np.full((1, len(self.tiers)), np.nan)
-        for step in steps:
-            k = self.tiers.index(step.answer.tier)
-            length[0, k] = step.answer.output_tokens
-            if step.score is not None:
-                confidence[0, k] = 1.0 - step.score
-        return Evidence(np.array([self.tasks.index(task)]), expected, confidence, length)
-
-    def _late(self, deadlines: Deadlines | None, task: NDArray[np.int64], steps: tuple[Step, ...]) -> Late | None:
+    def _late(self, deadlines: Deadlines | None, task: int, steps: tuple[Step, ...]) -> Late | None:
         if deadlines is None:
             return None
-        spent_s = np.zeros(1)
+        at, spent_s = np.array([task]), np.zeros(1)
         for step in steps:
             k = np.array([self.tiers.index(step.answer.tier)])
-            spent_s += deadlines.taken(task, k, np.array([step.answer.latency_s]))
-        return deadlines.weigh(task, spent_s)
+            spent_s += deadlines.taken(at, k, np.array([step.answer.latency_s]))
+        return deadlines.weigh(at, spent_s)
 
     def _to_the_top(self, steps: tuple[Step, ...]) -> Stop | Call:
         if steps and steps[-1].answer.tier == self.tiers[-1]:
             return Stop(steps[-1].answer, "nothing is known of this query: the top tier answers")
         return Call(self.tiers[-1], "nothing is known of this query: the top tier answers")
 
-    def _why_call(self, predicted: FloatArray, call: int, answer: int, late: Late | None) -> str:
+    def _why_call(self, predicted: list[float], call: int, answer: int, late: Late | None) -> str:
         hoped = f"{self.tiers[call]} is expected to reach quality {predicted[call]:.3f}"
         if late is not None and not late.feasible[0, call]:
             return f"no tier is expected to answer in time; {hoped}"
         if answer == STOPS:
             return f"{hoped}, most for its cost"
         return f"{hoped}, and the best answer so far {predicted[answer]:.3f}"
+
+
+def _known(step: Step) -> Known:
+    return Known(None if step.score is None else 1.0 - step.score, float(step.answer.output_tokens))
 
 
 def _utility(parts: Parts, at: int) -> Utility:

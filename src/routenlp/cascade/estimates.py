@@ -29,13 +29,13 @@ _FAR = 3.0
 
 def logit(p: FloatArray, edge: float = _EDGE) -> FloatArray:
     """ln(p / (1 - p)) with p kept `edge` away from 0 and 1; NaN stays NaN."""
-    kept = np.clip(p, edge, 1.0 - edge)
+    kept = np.minimum(np.maximum(p, edge), 1.0 - edge)
     return np.asarray(np.log(kept / (1.0 - kept)))
 
 
 def sigmoid(z: FloatArray) -> FloatArray:
     """1 / (1 + exp(-z)), finite for every z."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(z, -30.0, 30.0))))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.minimum(np.maximum(z, -30.0), 30.0))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -79,6 +80,12 @@ class OneQuality:
         return [0.0 if math.isnan(value) else value for value in out]
 
 
+@cache
+def _callable(reach: Reach, state: int, tiers: int) -> tuple[int, ...]:
+    """Positions of the tiers that may be called. Few are ever asked for: states and reaches are few."""
+    return tuple(np.flatnonzero(reach.allows(state, tiers)).tolist())
+
+
 def decide_one(
     predicted: list[float],
     state: int,
@@ -101,7 +108,7 @@ def decide_one(
         if worth[k] > stop:
             stop, answer = worth[k], k
     best, call = -math.inf, STOPS
-    for k in np.flatnonzero(reach.allows(state, tiers)).tolist():
+    for k in _callable(reach, state, tiers):
         value = _call_value(worth, stop, state, k, relative_cost, utility, reach) if feasible[k] else -math.inf
         if value >= best and math.isfinite(value):
             call = k

@@ -92,10 +92,10 @@ def _server(app: ASGIApp, given: GatewaySettings) -> _Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=max(1, round(given.drain_s)),
         timeout_keep_alive=75,
-        h11_max_incomplete_event_size=None,
     )
     return _Server(config)
 

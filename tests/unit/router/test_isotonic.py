@@ -31,3 +31,13 @@ def test_maps_do_not_fall():
     p = np.linspace(-0.5, 1.5, 101)[:, None].repeat(2, axis=1)
     for task in (0, 1):
         assert (np.diff(MAPS.of(p, np.full(101, task)), axis=0) >= 0.0).all()
+
+
+def test_a_single_row_has_the_same_bits_as_many():
+    rng = np.random.default_rng(0)
+    maps = IsotonicMaps(np.sort(rng.random((3, 12)).round(1), axis=1), np.sort(rng.random((2, 3, 12)), axis=2))
+    predicted = np.concatenate([rng.random((300, 3)), rng.random((300, 3)).round(1), [[-1.0, 2.0, 0.5]]])
+    task = rng.integers(0, 2, len(predicted))
+    many = maps.of(predicted, task)
+    for i in range(len(predicted)):
+        assert maps.of(predicted[i : i + 1], task[i : i + 1])[0].tolist() == many[i].tolist()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -24,6 +25,8 @@ MOST_CHARS = 4_000
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _PAIR = 0x9E3779B9
 """Keeps the pair (a, b) apart from the word ab."""
+_FEW = 60
+"""Up to so many n-grams are counted in a dictionary, which is faster; the counts are the same."""
 _SCHEME = "crc32 of words and pairs/1"
 
 
@@ -36,9 +39,12 @@ def ngram_counts(text: str) -> tuple[NDArray[np.int64], FloatArray]:
     tokens = [token.encode("utf-8", "surrogatepass") for token in _TOKEN.findall(_cut(text).lower())]
     hashes = [crc32(token) for token in tokens]
     hashes += [crc32(token, before ^ _PAIR) for token, before in zip(tokens[1:], hashes, strict=False)]
-    columns = np.array(hashes, dtype=np.int64) >> (32 - HASH_BITS)
-    found, count = np.unique(columns, return_counts=True)
-    return found, 1.0 + np.log(count)
+    if len(hashes) > _FEW:
+        found, count = np.unique(np.array(hashes, dtype=np.int64) >> (32 - HASH_BITS), return_counts=True)
+        return found, 1.0 + np.log(count)
+    counted = sorted(Counter([value >> (32 - HASH_BITS) for value in hashes]).items())
+    rows = np.array(counted, dtype=np.int64).reshape(len(counted), 2)
+    return rows[:, 0], 1.0 + np.log(rows[:, 1])
 
 
 def _cut(text: str) -> str:

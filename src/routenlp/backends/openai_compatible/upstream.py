@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
 
 from routenlp.backends.openai_compatible.breaker import State
 from routenlp.backends.openai_compatible.endpoints import Endpoint, choose
@@ -95,7 +97,8 @@ class Upstream:
         self._session = session
         self._clock = clock
         self._chance = chance
-        self._headers = {**_ACCEPT_AS_IS, **({"Authorization": f"Bearer {key}"} if key else {})}
+        self._headers = CIMultiDict({**_ACCEPT_AS_IS, **({"Authorization": f"Bearer {key}"} if key else {})})
+        self._addresses = {endpoint.url: URL(endpoint.url) for endpoint in self.endpoints}
         self._connect = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s)
 
     @property
@@ -188,7 +191,11 @@ class Upstream:
         """The response of status 200 with its headers read; any other is an `UpstreamError` and released."""
         try:
             response = await self._session.post(
-                endpoint.url, data=body, headers=self._headers, allow_redirects=False, timeout=self._connect
+                self._addresses[endpoint.url],
+                data=body,
+                headers=self._headers,
+                allow_redirects=False,
+                timeout=self._connect,
             )
         except (aiohttp.ClientError, OSError) as exc:
             raise self._error(Kind.CONNECT, f"could not be reached ({type(exc).__name__})") from exc

@@ -30,6 +30,7 @@ async def listen(upstream: str) -> None:
                 return Response(await answer.read(), answer.status, media_type=answer.content_type)
 
         app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
+        sock.listen(1024)
         host, port = sock.getsockname()
         sys.stdout.write(f"http://{host}:{port}\n")
         sys.stdout.flush()

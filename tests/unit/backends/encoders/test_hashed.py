@@ -51,3 +51,12 @@ def test_ngrams_are_counted_with_repetitions() -> None:
     columns, values = ngram_counts("card card card")
     assert len(columns) == len(set(columns.tolist()))
     assert values.max() == pytest.approx(1.0 + np.log(3.0))
+
+
+@pytest.mark.parametrize("words", [0, 1, 5, 30, 31, 40])
+def test_few_and_many_ngrams_are_counted_alike(words: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = " ".join(f"w{i * i % 17}" for i in range(words))
+    few = ngram_counts(text)
+    monkeypatch.setattr("routenlp.backends.encoders.hashed._FEW", -1)
+    many = ngram_counts(text)
+    assert [a.tolist() for a in few] == [a.tolist() for a in many]

@@ -251,6 +251,28 @@ def train_command(
     train.run(outcomes, out, options, json_target)
 
 
+@app.command("init")
+def init_command(
+    folder: Annotated[Path, typer.Argument(help="Where to write routenlp.yaml.")] = Path(),
+) -> None:
+    """Writes commented settings to start from; refuses to overwrite."""
+    from routenlp.cli import init
+
+    init.run(folder)
+
+
+@app.command("doctor")
+def doctor_command(
+    settings: ServerSettingsFile = None,
+    ask: Annotated[bool, typer.Option("--ask/--no-ask", help="Send each tier one short question.")] = True,
+    json_target: JsonTarget = None,
+) -> None:
+    """Checks settings, prices, keys, policy, store and tiers, and says what to do. Exit code 1 if it cannot serve."""
+    from routenlp.cli import doctor
+
+    doctor.run(settings, os.environ, json_target, ask=ask)
+
+
 @app.command("serve")
 def serve_command(settings: ServerSettingsFile = None) -> None:
     """The gateway: point any OpenAI client at it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from routenlp.errors import SettingsError
@@ -20,15 +21,18 @@ def settings_file(given: Path | None) -> Path:
     return path
 
 
+def check_installed(command: str) -> None:
+    """Raises `SettingsError` where the extra `gateway` is not installed."""
+    missing = [name for name in ("starlette", "uvicorn", "aiohttp", "prometheus_client") if find_spec(name) is None]
+    if missing:
+        raise SettingsError(command, f"needs {missing[0]}", "Install it: pip install 'routenlp[gateway]'")
+
+
 def run(given: Path | None, environ: Mapping[str, str]) -> None:
     """Serve until told to stop."""
     path = settings_file(given)
-    try:
-        from routenlp.gateway import server
-    except ModuleNotFoundError as exc:
-        raise SettingsError(
-            "routenlp serve", f"needs {exc.name}", "Install it: pip install 'routenlp[gateway]'"
-        ) from exc
+    check_installed("routenlp serve")
+    from routenlp.gateway import server
 
     def read() -> Settings:
         return load(path, environ, default="")

@@ -1,0 +1,80 @@
+"""Completions are read leniently, and what cannot be is none."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routenlp.backends.openai_compatible.body import Wanted, upstream_body
+from routenlp.backends.openai_compatible.completion import Usage, read, read_usage, without_logprobs
+
+
+def completion(message: dict, **more) -> bytes:
+    return json.dumps({"id": "c", "choices": [{"index": 0, "message": message, **more}]}).encode()
+
+
+def test_what_was_said_and_how_sure():
+    logprobs = {"content": [{"token": "a", "logprob": math.log(0.5)}, {"token": "b", "logprob": 1e-9}]}
+    found = read(completion({"content": "ab"}, logprobs=logprobs))
+    assert (found.text, found.empty) == ("ab", False)
+    assert found.token_probs == pytest.approx((0.5, 1.0))
+
+
+@pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": "odd"}, 7])
+def test_without_usable_logprobs_there_is_no_probability(logprobs):
+    assert read(completion({"content": "ab"}, logprobs=logprobs)).token_probs is None
+
+
+@pytest.mark.parametrize("message", [{"content": ""}, {"content": None}, {}, {"content": None, "tool_calls": []}])
+def test_an_answer_that_says_nothing_is_empty(message):
+    assert read(completion(message)).empty
+
+
+def test_refusals_and_tool_calls_are_answers():
+    assert not read(completion({"content": None, "refusal": "no"})).empty
+    found = read(completion({"content": None, "tool_calls": [{"id": "call_1", "function": {}}]}))
+    assert (found.empty, found.tool_call_ids) == (False, ("call_1",))
+
+
+@given(st.binary(max_size=60))
+def test_garbage_is_no_completion(data):
+    assert read(data) is None
+
+
+@pytest.mark.parametrize("data", [b"{}", b'{"choices": []}', b'{"choices": {}}', b"[" * 9999, b'{"choices": [7]}'])
+def test_other_json_is_no_completion(data):
+    assert read(data) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (b'{"prompt_tokens": 3, "completion_tokens": 0, "more": {}}', Usage(3, 0)),
+        (b"null", None),
+        (b'{"prompt_tokens": -3, "completion_tokens": 1}', None),
+        (b'{"prompt_tokens": 1e30, "completion_tokens": 1}', None),
+        (b'{"prompt_tokens": "3", "completion_tokens": 1}', None),
+    ],
+)
+def test_usage_that_cannot_be_is_none(usage, expected):
+    assert read_usage(msgspec.Raw(usage)) == expected
+
+
+def test_logprobs_are_taken_out_and_nothing_else():
+    body = completion({"content": "é"}, logprobs={"content": []}, extra=1.50)
+    assert json.loads(without_logprobs(body)) == json.loads(body.replace(b'{"content": []}', b"null"))
+
+
+def test_the_body_differs_only_where_it_must():
+    fields = msgspec.json.decode(b'{"model":"auto","x":1.50,"stream":true}', type=dict[str, msgspec.Raw])
+    assert upstream_body(fields, "m", Wanted(stream=False, logprobs=True)) == (
+        b'{"model":"m","x":1.50,"stream":false,"logprobs":true}'
+    )
+    assert upstream_body(fields, "m", Wanted(stream=True)) == (
+        b'{"model":"m","x":1.50,"stream":true,"stream_options":{"include_usage":true}}'
+    )

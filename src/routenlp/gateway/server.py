@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -78,6 +79,8 @@ async def _serve(settings: Settings, read: Callable[[], Settings], environ: Mapp
                 while not all(server.started for server in servers):
                     await asyncio.sleep(0.005)
                 _hear_signals(assembled, servers, reloader)
+                gc.collect()
+                gc.freeze()  # what was loaded stays: collections need not walk it
                 gateway.ready = True
                 said(_address(public), _address(admin))
         finally:

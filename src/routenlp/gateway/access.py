@@ -15,6 +15,8 @@ from routenlp.store.sql.keys import KeyRing, KeyRow
 
 ASSUMED_OUTPUT_TOKENS = 4_096
 """Put aside for an answer whose length the client does not bound."""
+MOST_OUTPUT_TOKENS = 10**9
+"""More than any model writes: a client's number of four hundred digits is no amount of money."""
 _CHARS_A_TOKEN = 3
 """Few, so that more is put aside than is spent."""
 _BEARER = b"bearer "
@@ -83,4 +85,5 @@ class Access:
 def _most_usd(aim: Aim, request: ChatRequest, live: Live) -> float:
     read = request.size_bytes // _CHARS_A_TOKEN + 1
     written = (request.most_tokens or ASSUMED_OUTPUT_TOKENS) * request.n
-    return sum(live.tiers[tier].tier.price.cost_usd(read, max(written, 0)) for tier in aim.tiers)
+    within = min(max(written, 0), MOST_OUTPUT_TOKENS)
+    return sum(live.tiers[tier].tier.price.cost_usd(read, within) for tier in aim.tiers)

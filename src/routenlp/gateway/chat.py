@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
@@ -28,6 +29,7 @@ from routenlp.store.sql.keys import KeyRow
 from routenlp.store.sql.records import new_trace_id
 
 _LOG = logging.getLogger("routenlp.gateway")
+_FAULT = ApiError(500, "The gateway failed.", type_="server_error", code="internal")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +73,10 @@ class Chat:
             return
         except ClientLeft:
             return
+        except Exception:  # noqa: BLE001  (a fault of ours; what it is about stays out of the answer)
+            _LOG.exception("a request could not be let in")
+            await send_error(send, _FAULT)
+            return
         ended = _Ended("error")
         try:
             async with Presence(receive):
@@ -80,7 +86,7 @@ class Chat:
         except Exception:  # noqa: BLE001  (a fault of ours; what it is about stays out of the answer)
             _LOG.exception("a request could not be answered", extra={"trace_id": exchange.course.trace_id})
             with contextlib.suppress(RuntimeError):  # where the response has begun already
-                await send_error(send, ApiError(500, "The gateway failed.", type_="server_error", code="internal"))
+                await send_error(send, _FAULT)
         finally:
             self._put_down(exchange, ended)
 
@@ -120,6 +126,7 @@ class Chat:
         request = exchange.request
         self._remember_calls(exchange, answer.completion.tool_call_ids, answer.answer.tier)
         headers = about(exchange.course, exchange.live, answer.answer.tier, cost_known=True)
+        self._charge(exchange)
         if request.stream:
             events = as_events(answer.body, show_usage=request.show_usage)
             await send_whole(send, 200, [EVENTS, *headers], events)
@@ -131,7 +138,8 @@ class Chat:
         request = exchange.request
         streamed = Streamed(onward.tier.tier.name, Meter(show_usage=request.show_usage))
         exchange.streams.append(streamed)
-        await pass_through(exchange.live, request, exchange.course, onward.tier, streamed, send)
+        charge = partial(self._charge, exchange)
+        await pass_through(exchange.live, request, exchange.course, onward.tier, streamed, send, charge)
         self._remember_calls(exchange, tuple(streamed.meter.tool_call_ids), streamed.tier)
         return _Ended("ok" if streamed.error is None else "broken_off", streamed.meter.id)
 
@@ -139,11 +147,15 @@ class Chat:
         if call_ids:
             self._gateway.turns.began(exchange.caller, call_ids, tier)
 
+    def _charge(self, exchange: _Exchange) -> None:
+        """Before the last byte: a client that has its whole answer has paid for it, whatever happens to us then."""
+        self._gateway.access.settle(exchange.held, exchange.course.cost_usd)
+
     def _put_down(self, exchange: _Exchange, ended: _Ended) -> None:
-        """Charges, records, counts. Nothing that fails here reaches the client."""
+        """Charges what was broken off, records, counts. Nothing that fails here reaches the client."""
         gateway, course, live = self._gateway, exchange.course, exchange.live
         try:
-            gateway.access.settle(exchange.held, course.cost_usd)
+            self._charge(exchange)
             said = {streamed.tier: streamed.text for streamed in exchange.streams}
             content = content_of(exchange.request, course, live, said)
             record = trace_record(

@@ -7,7 +7,7 @@ last event in OpenAI's shape, without `[DONE]`: a client must not take half an a
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from starlette.types import Send
@@ -36,6 +36,8 @@ class Streamed:
     begun: bool = False
     """Whether anything reached the client."""
     error: str | None = None
+    recorded: bool = False
+    """Whether its step is on the course."""
 
     @property
     def text(self) -> str:
@@ -48,17 +50,30 @@ class Streamed:
 
 
 async def pass_through(
-    live: Live, request: ChatRequest, course: Course, tier: LiveTier, streamed: Streamed, send: Send
+    live: Live,
+    request: ChatRequest,
+    course: Course,
+    tier: LiveTier,
+    streamed: Streamed,
+    send: Send,
+    charge: Callable[[], None],
 ) -> None:
-    """Raises `UpstreamError` only before the first byte to the client."""
+    """Raises `UpstreamError` only before the first byte to the client. `charge` is called before the last one."""
     begun_s = course.clock()
+
+    def put_down() -> None:
+        if not streamed.recorded:
+            streamed.recorded = True
+            course.streamed(tier.tier, streamed.usage(request), course.clock() - begun_s, streamed.error)
+            charge()
+
     try:
         stream = await tier.stream(request, last=True)
     except UpstreamError as error:
         course.failed(streamed.tier, error, course.clock() - begun_s)
         raise
     try:
-        await _events(live, course, stream, streamed, send, begun_s)
+        await _events(live, course, stream, streamed, send, begun_s, put_down)
     except UpstreamError as error:
         streamed.error = str(error.kind)
         if not streamed.begun:
@@ -68,12 +83,17 @@ async def pass_through(
         await send_part(send, b"data: " + body + b"\n\n", more=False)
     finally:
         stream.close()
-        usage = streamed.usage(request)
-        course.streamed(tier.tier, usage, course.clock() - begun_s, streamed.error)
+        put_down()
 
 
 async def _events(
-    live: Live, course: Course, stream: OpenStream, streamed: Streamed, send: Send, begun_s: float
+    live: Live,
+    course: Course,
+    stream: OpenStream,
+    streamed: Streamed,
+    send: Send,
+    begun_s: float,
+    put_down: Callable[[], None],
 ) -> None:
     meter = streamed.meter
     async for data in _pieces(stream):
@@ -85,6 +105,8 @@ async def _events(
             course.upstream_s += course.clock() - begun_s
             await begin_stream(send, [EVENTS, *about(course, live, streamed.tier, cost_known=False)])
             streamed.begun = True
+        if meter.done:
+            put_down()
         if events:
             await send_part(send, events, more=True)
         if meter.done:

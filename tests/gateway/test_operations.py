@@ -105,6 +105,14 @@ def test_a_budget_is_reserved_and_settled(kept, secrets, stub):
     assert done >= 5
 
 
+def test_a_bound_of_four_hundred_digits_is_no_fault_of_ours(kept, secrets, stub):
+    body = b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1' + b"0" * 400 + b"}"
+    request = urllib.request.Request(f"{kept.base_url}/chat/completions", data=body, method="POST")
+    request.add_header("authorization", f"Bearer {secrets['plain']}")
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert response.status == 200
+
+
 def test_streams_are_charged_although_nobody_asked_for_usage(kept, secrets, stub, folder):
     with client_of(kept, secrets["plain"]) as client:
         response = client.chat.completions.with_raw_response.create(model="auto", messages=HELLO, stream=True)

@@ -48,7 +48,7 @@ class Says:
         return Whole(answer, Completion("c", self.tier.name, None, (self.sure,), (), False), b"{}")
 
     async def stream(self, request, *, last):
-        raise NotImplementedError
+        raise AssertionError("a stream is opened by whoever passes it on, never by serve_query")
 
 
 class Broken:

@@ -11,7 +11,6 @@ A signal that an answer does not give (no confidence, no known length) adds noth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -23,8 +22,8 @@ from routenlp.types import FloatArray, Parts
 SIGNALS = 4
 """Of an answer: isotonic confidence and raw confidence as logits, standardised ln(1 + length) and its square."""
 _EDGE = 0.01
-_RAW_EDGE = 1e-4
-_FAR = 3.0
+RAW_EDGE = 1e-4
+FAR = 3.0
 
 
 def logit(p: FloatArray, edge: float = _EDGE) -> FloatArray:
@@ -67,21 +66,16 @@ class AnswerSignals:
     length_scale: FloatArray
     """Its standard deviation, shape (K,); positive."""
 
-    def of(self, evidence: Evidence, answered: Sequence[int] | None = None) -> FloatArray:
-        """Shape (SIGNALS, K, n): contiguous over queries. 0 where an answer lacks the signal.
-
-        `answered`: positions of the tiers to look at, all by default; the others have 0.
-        """
+    def of(self, evidence: Evidence) -> FloatArray:
+        """Shape (SIGNALS, K, n): contiguous over queries. 0 where an answer lacks the signal."""
         n, tiers = evidence.confidence.shape
-        if answered is not None and not answered:
-            return np.zeros((SIGNALS, tiers, n))
-        out = np.full((SIGNALS, tiers, n), np.nan)
-        for k in range(tiers) if answered is None else answered:
+        out = np.empty((SIGNALS, tiers, n))
+        for k in range(tiers):
             confidence = evidence.confidence[:, k]
             out[0, k] = logit(self._isotonic(confidence, evidence.task, k))
-            out[1, k] = logit(confidence, _RAW_EDGE)
+            out[1, k] = logit(confidence, RAW_EDGE)
             z = (np.log1p(evidence.length[:, k]) - self.length_mean[k]) / self.length_scale[k]
-            out[2, k] = np.clip(z, -_FAR, _FAR)
+            out[2, k] = np.clip(z, -FAR, FAR)
             out[3, k] = out[2, k] * out[2, k]
         out -= self.centre.T[:, :, None]
         out[np.isnan(out)] = 0.0
@@ -121,7 +115,7 @@ class AnswerQuality:
         Sums run column by column, so that a row's estimates are the same bits whatever rows stand beside it.
         """
         run = members(state)
-        columns = columns or self.columns(evidence, run)
+        columns = columns or self.columns(evidence)
         z = self.task_weights[state][:, evidence.task]
         for j in range(self.tiers):
             z += self.route_weights[state, :, j, None] * columns.route[j]
@@ -130,9 +124,9 @@ class AnswerQuality:
                 z += self.signal_weights[state, :, i, k, None] * columns.signals[i, k]
         return np.ascontiguousarray(sigmoid(z).T)
 
-    def columns(self, evidence: Evidence, answered: Sequence[int] | None = None) -> Columns:
-        """The inputs of every model, to be computed once for many states; `answered`: see `AnswerSignals.of`."""
-        return Columns(np.ascontiguousarray(logit(evidence.expected).T), self.signals.of(evidence, answered))
+    def columns(self, evidence: Evidence) -> Columns:
+        """The inputs of every model, to be computed once for many states."""
+        return Columns(np.ascontiguousarray(logit(evidence.expected).T), self.signals.of(evidence))
 
     def parts(self) -> Parts:
         """For storage."""

@@ -17,10 +17,7 @@ import numpy as np
 
 from routenlp.cascade.deadlines import Late
 from routenlp.cascade.decision import NEVER, STOPS, Reach, Utility
-from routenlp.cascade.estimates import SIGNALS, AnswerQuality, logit, members, sigmoid
-
-_RAW_EDGE = 1e-4
-_FAR = 3.0
+from routenlp.cascade.estimates import FAR, RAW_EDGE, SIGNALS, AnswerQuality, logit, members, sigmoid
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +67,13 @@ class OneQuality:
     def _of(self, task: int, s: int, known: Known) -> list[float]:
         signals, centre = self._signals, self._centre[s]
         scaled = (np.log1p(known.length) - signals.length_mean[s]) / signals.length_scale[s]
-        far = min(max(float(scaled), -_FAR), _FAR)
+        far = min(max(float(scaled), -FAR), FAR)
         out = [0.0, 0.0, far - centre[2], far * far - centre[3]]
         if known.confidence is not None:
             raw = np.array([known.confidence])
             level = np.interp(raw, signals.knots[s], signals.levels[task, s])
             out[0] = float(logit(level)[0]) - centre[0]
-            out[1] = float(logit(raw, _RAW_EDGE)[0]) - centre[1]
+            out[1] = float(logit(raw, RAW_EDGE)[0]) - centre[1]
         return [0.0 if math.isnan(value) else value for value in out]
 
 

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.errors import ArtefactError
+from routenlp.router.reading import MOST_CHARS, head_and_tail
 from routenlp.types import FloatArray, Parts, Vectors
 
 HASH_BITS = 18
-MOST_CHARS = 4_000
-"""Longer texts are cut to head and tail, half each."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _PAIR = 0x9E3779B9
 """Keeps the pair (a, b) apart from the word ab."""
@@ -36,7 +35,9 @@ def ngram_counts(text: str) -> tuple[NDArray[np.int64], FloatArray]:
     CRC-32 runs in C on whole words: a query of a dozen words takes a third of the time of `ngrams.NgramHasher`, whose
     character n-grams are not needed here.
     """
-    tokens = [token.encode("utf-8", "surrogatepass") for token in _TOKEN.findall(_cut(text).lower())]
+    tokens = [
+        token.encode("utf-8", "surrogatepass") for token in _TOKEN.findall(head_and_tail(text, MOST_CHARS).lower())
+    ]
     hashes = [crc32(token) for token in tokens]
     hashes += [crc32(token, before ^ _PAIR) for token, before in zip(tokens[1:], hashes, strict=False)]
     if len(hashes) > _FEW:
@@ -45,11 +46,6 @@ def ngram_counts(text: str) -> tuple[NDArray[np.int64], FloatArray]:
     counted = sorted(Counter([value >> (32 - HASH_BITS) for value in hashes]).items())
     rows = np.array(counted, dtype=np.int64).reshape(len(counted), 2)
     return rows[:, 0], 1.0 + np.log(rows[:, 1])
-
-
-def _cut(text: str) -> str:
-    half = MOST_CHARS // 2
-    return text if len(text) <= MOST_CHARS else f"{text[:half]} {text[-half:]}"
 
 
 class HashedEncoder:

@@ -7,7 +7,6 @@ row is predicted from other groups' rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 from routenlp.errors import TrainingError
 from routenlp.replay.off_policy.logged import LoggedQueries
 from routenlp.training.ridge_fit import fold_of_groups
-from routenlp.types import FloatArray, Vectors
+from routenlp.training.stack_fit import Fit
+from routenlp.types import FloatArray
 
 FOLDS = 5
 PENALTY = 3.0
@@ -28,32 +28,6 @@ class Expected:
 
     quality: FloatArray
     cost_usd: FloatArray
-
-
-class Fitted(Protocol):
-    """What a fit of the estimator contract returns."""
-
-    @property
-    def held_out(self) -> FloatArray:
-        """Cross-fitted predictions of the rows, shape (n, K)."""
-
-
-class Fit(Protocol):
-    """The estimator contract of `training`: targets are NaN where an action's outcome is missing."""
-
-    def __call__(
-        self,
-        features: Vectors,
-        task: NDArray[np.int64],
-        targets: FloatArray,
-        groups: NDArray[np.int64],
-        *,
-        tasks: int,
-        seed: int,
-        low: FloatArray,
-        high: FloatArray,
-    ) -> Fitted:
-        """Fits an estimator on rows with some targets missing."""
 
 
 def by_ridge(logged: LoggedQueries, *, seed: int = 0) -> Expected:

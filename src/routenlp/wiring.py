@@ -11,8 +11,8 @@ from routenlp.backends.encoders.cache import CachedTokenEncoder
 from routenlp.backends.encoders.hashed import HashedEncoder
 from routenlp.backends.encoders.minilm import MiniLM
 from routenlp.backends.encoders.static import StaticEncoder
-from routenlp.backends.openai_compatible.listed_prices import listed_price
 from routenlp.backends.recorded import RecordedBackend
+from routenlp.backends.remote.listed_prices import listed_price
 from routenlp.backends.student import registry
 from routenlp.backends.student.backend import StudentBackend
 from routenlp.backends.weights import Hub, LocalFolder, PackagedWheel, Source, encoder_folder

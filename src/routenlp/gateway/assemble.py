@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from routenlp import wiring
-from routenlp.backends.openai_compatible.upstream import Limits, Upstream, connector
+from routenlp.backends.remote.upstream import Limits, Upstream, connector
 from routenlp.errors import SettingsError
 from routenlp.gateway.access import Access
 from routenlp.gateway.live import Live, served_tasks

@@ -11,7 +11,7 @@ from functools import partial
 from starlette.types import Receive, Scope, Send
 
 from routenlp.backends.openai_compatible.events import Meter, as_events
-from routenlp.backends.openai_compatible.failures import UpstreamError
+from routenlp.backends.remote.failures import UpstreamError
 from routenlp.gateway.aim import aim_of
 from routenlp.gateway.course import Course
 from routenlp.gateway.errors import ApiError, from_upstream

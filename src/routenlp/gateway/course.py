@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from routenlp.backends.openai_compatible.completion import Usage
-from routenlp.backends.openai_compatible.failures import UpstreamError
+from routenlp.backends.remote.failures import UpstreamError
 from routenlp.gateway.aim import Aim
 from routenlp.gateway.tiers import Whole
 from routenlp.portfolio.tiers import Tier

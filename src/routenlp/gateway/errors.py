@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from routenlp.backends.openai_compatible.failures import Kind, UpstreamError
+from routenlp.backends.remote.failures import Kind, UpstreamError
 
 
 class ApiError(Exception):

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from routenlp.backends.openai_compatible.failures import UpstreamError
+from routenlp.backends.remote.failures import UpstreamError
 from routenlp.cascade.machine import Ask, Done, advance, start
 from routenlp.cascade.policy import Policy
 from routenlp.gateway.course import Course, Escalation, Why

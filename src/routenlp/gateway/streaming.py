@@ -14,8 +14,8 @@ from starlette.types import Send
 
 from routenlp.backends.openai_compatible.completion import Usage, counted_usage
 from routenlp.backends.openai_compatible.events import BadEvent, Meter
-from routenlp.backends.openai_compatible.failures import Kind, UpstreamError
-from routenlp.backends.openai_compatible.upstream import OpenStream
+from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.backends.remote.upstream import OpenStream
 from routenlp.gateway.course import Course
 from routenlp.gateway.errors import error_body
 from routenlp.gateway.headers import about

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from routenlp.backends.openai_compatible import completion
 from routenlp.backends.openai_compatible.body import Wanted, upstream_body
-from routenlp.backends.openai_compatible.breaker import State
 from routenlp.backends.openai_compatible.completion import Completion, Usage
-from routenlp.backends.openai_compatible.failures import Kind, UpstreamError
-from routenlp.backends.openai_compatible.upstream import OpenStream, Upstream, names_logprobs
+from routenlp.backends.remote.breaker import State
+from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.backends.remote.upstream import OpenStream, Upstream, names_logprobs
 from routenlp.gateway.request import ChatRequest
 from routenlp.portfolio.tiers import Tier
 from routenlp.types import Answer

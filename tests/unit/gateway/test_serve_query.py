@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import pytest
 from tests.unit.worlds import PORTFOLIO, TIERS, policy, thresholds
 
-from routenlp.backends.openai_compatible.breaker import State
 from routenlp.backends.openai_compatible.completion import Completion
-from routenlp.backends.openai_compatible.failures import Kind, UpstreamError
+from routenlp.backends.remote.breaker import State
+from routenlp.backends.remote.failures import Kind, UpstreamError
 from routenlp.conformal.verdict import Status
 from routenlp.gateway.aim import Aim
 from routenlp.gateway.course import Course

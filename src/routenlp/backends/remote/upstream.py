@@ -19,10 +19,10 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from routenlp.backends.openai_compatible.breaker import State
-from routenlp.backends.openai_compatible.endpoints import Endpoint, choose
-from routenlp.backends.openai_compatible.failures import Kind, UpstreamError
-from routenlp.backends.openai_compatible.retry import FIRST_S, delay_s, retry_after_s
+from routenlp.backends.remote.breaker import State
+from routenlp.backends.remote.endpoints import Endpoint, choose
+from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.backends.remote.retry import FIRST_S, delay_s, retry_after_s
 
 T = TypeVar("T")
 MOST_BYTES = 64 << 20

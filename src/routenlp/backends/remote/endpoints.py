@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from routenlp.backends.openai_compatible.breaker import Breaker
+from routenlp.backends.remote.breaker import Breaker
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routenlp.backends.openai_compatible.retry import LONGEST_S, PATIENCE_S, delay_s, retry_after_s
+from routenlp.backends.remote.retry import LONGEST_S, PATIENCE_S, delay_s, retry_after_s
 
 
 @given(st.integers(0, 60), st.floats(0.0, 1.0, exclude_max=True))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from routenlp.backends.openai_compatible.breaker import FAILURES, REST_S, Breaker, State
-from routenlp.backends.openai_compatible.endpoints import Endpoint, choose
+from routenlp.backends.remote.breaker import FAILURES, REST_S, Breaker, State
+from routenlp.backends.remote.endpoints import Endpoint, choose
 
 
 def failed(times: int, now_s: float = 0.0) -> Breaker:

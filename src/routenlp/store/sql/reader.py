@@ -42,6 +42,8 @@ class StoredTrace:
     overhead_s: float | None
     audited: bool
     audit_propensity: float | None
+    task_source: str | None
+    """`tagged`, `classified` or `default`; None in traces of stores older than that."""
     detail: dict[str, Any]
     """steps, reason, route_reason, estimates, propensities, features_hash."""
     content: dict[str, Any] | None
@@ -118,6 +120,7 @@ def read_trace(connection: sqlite3.Connection, name: str) -> StoredTrace | None:
         top_cost_usd=_usd_or_none(found["top_cost_nanos"]),
         audited=bool(found["audited"]),
         audit_propensity=found["audit_propensity"],
+        task_source=found["task_source"],
         detail=msgspec.json.decode(found["detail"]),
         content=None if content is None else msgspec.json.decode(content[0]),
         feedback=tuple(Said(at_s, kind, msgspec.json.decode(value), key) for at_s, kind, value, key in said),

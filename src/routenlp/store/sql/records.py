@@ -9,6 +9,7 @@ from typing import Literal
 from routenlp.types import Trace
 
 FeedbackKind = Literal["score", "label", "preference", "correction"]
+TaskSource = Literal["tagged", "classified", "default"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Content:
     """What was said. Stored only where the settings allow it, and redacted first (`store.content`)."""
 
     request: object
-    """JSON values: the messages, and what else of the request is worth keeping."""
+    """JSON values: `messages`, and what else of the request another tier must be given to answer it."""
     answers: Mapping[str, str] = field(default_factory=dict)
     """By tier."""
     size_bytes: int = 0
@@ -78,7 +79,11 @@ class TraceRecord:
     """What the top tier alone would have cost, as estimated."""
     audited: bool = False
     audit_propensity: float | None = None
-    """How likely this query was to be audited, before the draw."""
+    """How likely this query was to be audited, before the draw; None where nothing was drawn."""
+    audit_tiers: tuple[str, ...] = ()
+    """Of an audit: those that may be run on it, cheapest first. A wall, as it stood when the query came."""
+    task_source: TaskSource | None = None
+    """Who named the task: the caller, the classifier, or nobody."""
     content: Content | None = None
 
 

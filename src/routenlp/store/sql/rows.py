@@ -14,6 +14,8 @@ from routenlp.store.sql.records import FeedbackRecord, Record, TraceRecord
 Row = tuple[str | float | int | bytes | None, ...]
 _STORABLE = frozenset({str, float, int, bytes, type(None)})
 _encoder = msgspec.json.Encoder()
+NOT_KEPT = "content_not_kept"
+"""Why an audit is missing from the start."""
 
 
 def rows_of(record: Record, policy: ContentPolicy) -> list[tuple[str, Row]]:
@@ -21,9 +23,15 @@ def rows_of(record: Record, policy: ContentPolicy) -> list[tuple[str, Row]]:
     if isinstance(record, FeedbackRecord):
         return [("feedback", _checked(_feedback_row(record, policy)))]
     rows = [("traces", _checked(_trace_row(record)))]
-    if record.content is not None and policy.keeps(audited=record.audited):
-        body = {"request": policy.clean(record.content.request), "answers": policy.clean(record.content.answers)}
+    kept = record.content is not None and policy.keeps(audited=record.audited)
+    if record.content is not None and kept:
+        request = policy.clean(record.content.request)
+        body = {"request": request, "answers": policy.clean(record.content.answers)}
+        if request != record.content.request:
+            body["redacted"] = True
         rows.append(("content", (_plain(record.id), record.at_s, _json(body))))
+    if record.audited:
+        rows.append(("audits", _checked(_audit_row(record, kept=kept))))
     return rows
 
 
@@ -54,6 +62,26 @@ def _trace_row(t: TraceRecord) -> Row:
         t.audit_propensity,
         t.features,
         _json(_detail(t)),
+        t.task_source,
+    )
+
+
+def _audit_row(t: TraceRecord, *, kept: bool) -> Row:
+    """To be run by a worker; missing from the start where its content could not be kept."""
+    if t.audit_propensity is None:
+        raise ValueError("an audit without the probability of its draw says nothing")
+    state, reason = ("pending", None) if kept else ("missing", NOT_KEPT)
+    tiers = _json(t.audit_tiers)
+    return (
+        _plain(t.id),
+        t.at_s,
+        _plain(t.task),
+        _plain(t.policy_version),
+        t.audit_propensity,
+        tiers,
+        state,
+        reason,
+        t.at_s,
     )
 
 

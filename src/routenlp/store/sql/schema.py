@@ -90,7 +90,70 @@ CREATE TABLE counters (
 INSERT INTO counters (name, value) VALUES ('charges_through', 0), ('keys_version', 0);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+ALTER TABLE traces ADD COLUMN task_source TEXT;
+
+CREATE TABLE audits (
+  trace_id TEXT PRIMARY KEY,
+  at_s REAL NOT NULL,
+  task TEXT NOT NULL,
+  policy TEXT NOT NULL,
+  propensity REAL NOT NULL CHECK (propensity > 0 AND propensity <= 1),
+  tiers TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'answered', 'graded', 'missing')),
+  reason TEXT,
+  tries INTEGER NOT NULL DEFAULT 0,
+  changed_s REAL NOT NULL,
+  claimed_by TEXT,
+  claimed_until_s REAL
+);
+CREATE INDEX audits_by_state ON audits (state, at_s);
+CREATE INDEX audits_by_task ON audits (task, at_s);
+
+CREATE TABLE audit_answers (
+  trace_id TEXT NOT NULL,
+  tier TEXT NOT NULL,
+  at_s REAL NOT NULL,
+  asked_again INTEGER NOT NULL,
+  model TEXT,
+  input_tokens INTEGER,
+  output_tokens INTEGER,
+  cost_nanos INTEGER NOT NULL,
+  latency_s REAL NOT NULL,
+  score REAL,
+  error TEXT,
+  PRIMARY KEY (trace_id, tier)
+) WITHOUT ROWID;
+
+CREATE TABLE grades (
+  trace_id TEXT NOT NULL,
+  tier TEXT NOT NULL,
+  source TEXT NOT NULL CHECK (source IN ('gold', 'judge', 'metric')),
+  grader TEXT NOT NULL,
+  at_s REAL NOT NULL,
+  quality REAL NOT NULL CHECK (quality >= 0 AND quality <= 1),
+  detail TEXT,
+  PRIMARY KEY (trace_id, tier, source, grader)
+) WITHOUT ROWID;
+
+CREATE TABLE gold (
+  trace_id TEXT PRIMARY KEY,
+  at_s REAL NOT NULL,
+  grader TEXT NOT NULL,
+  reference TEXT NOT NULL
+);
+
+CREATE TABLE audit_spend (
+  day INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('tier', 'judge')),
+  calls INTEGER NOT NULL,
+  nanos INTEGER NOT NULL,
+  PRIMARY KEY (day, task, kind)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

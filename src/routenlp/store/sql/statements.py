@@ -22,6 +22,7 @@ TRACE_COLUMNS = (
     "audit_propensity",
     "features",
     "detail",
+    "task_source",
 )
 
 
@@ -34,12 +35,14 @@ def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
 CHUNK = 64
 _CONTENT_COLUMNS = ("trace_id", "at_s", "body")
 _FEEDBACK_COLUMNS = ("id", "about", "at_s", "key_id", "kind", "value")
+_AUDIT_COLUMNS = ("trace_id", "at_s", "task", "policy", "propensity", "tiers", "state", "reason", "changed_s")
 INSERTS: dict[str, dict[int, str]] = {
     table: {rows: _insert(table, columns, rows) for rows in (CHUNK, 8, 1)}
     for table, columns in (
         ("traces", TRACE_COLUMNS),
         ("content", _CONTENT_COLUMNS),
         ("feedback", _FEEDBACK_COLUMNS),
+        ("audits", _AUDIT_COLUMNS),
     )
 }
 """By table and number of rows. A row whose id is there already is left as it is."""

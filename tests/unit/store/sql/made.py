@@ -30,4 +30,6 @@ _TRACE = TraceRecord(
 
 
 def made_trace(name: str = "a" * 32, **changes: Any) -> TraceRecord:
+    if changes.get("audited"):
+        changes = {"audit_propensity": 0.02, "audit_tiers": ("small", "large")} | changes
     return replace(_TRACE, id=name, **changes)

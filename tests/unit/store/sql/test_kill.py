@@ -37,7 +37,7 @@ class Promised:
 
 def killed_after(store: Path, waits_for: bytes, then_s: float, pause_s: float) -> Promised:
     command = [sys.executable, str(SPENDER), str(store), str(pause_s)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY, env=environment) as child:
         assert child.stdout is not None
         said = b""

@@ -11,7 +11,10 @@ from routenlp.store.sql import schema
 from routenlp.store.sql.database import open_reader, open_store
 from routenlp.store.sql.schema import MIGRATIONS, SCHEMA_VERSION, check, migrate
 
-RELEASED = {1: "31918e655518c195005cc0461fcc60408f1b1d46f2b8408de441e4919bc379c1"}
+RELEASED = {
+    1: "31918e655518c195005cc0461fcc60408f1b1d46f2b8408de441e4919bc379c1",
+    2: "f79ef39e0221abbd87fd54f8b297e6fd4fe749e176417b5b8b4d35551f4d9ba6",
+}
 """Of each migration that a release contains, by the version that it leads to. Never edited, only added to."""
 
 ADDED = """

@@ -205,6 +205,38 @@ def test_content_is_kept_where_the_policy_says_so(
     assert b"example.org" not in b"".join(path.read_bytes() for path in store.parent.iterdir())
 
 
+def test_an_audit_waits_for_a_worker_with_its_wall_and_its_chance(store: Path, opened: Open) -> None:
+    writer = opened(content=ContentPolicy("audits"))
+    writer.put(made_trace("1" * 32, audited=True, content=Content({"messages": []})))
+    writer.put(made_trace("2" * 32, audited=False, audit_propensity=0.02, content=Content({"messages": []})))
+    assert writer.close(10)
+    found = rows(store, "SELECT trace_id, task, propensity, tiers, state, reason FROM audits")
+    assert found == [("1" * 32, "intent", 0.02, '["small","large"]', "pending", None)]
+
+
+def test_an_audit_whose_content_is_left_out_is_missing_and_says_why(store: Path, opened: Open) -> None:
+    writer = opened(content=ContentPolicy("audits"))
+    writer.put(made_trace("1" * 32, audited=True, content=Content({}, size_bytes=module.CONTENT_BYTES + 1)))
+    assert writer.close(10)
+    assert rows(store, "SELECT state, reason FROM audits") == [("missing", "content_not_kept")]
+
+
+def test_an_audit_without_its_chance_is_dropped_and_counted(store: Path, opened: Open) -> None:
+    writer = opened(content=ContentPolicy("audits"))
+    writer.put(made_trace("1" * 32, audited=True, audit_propensity=None))
+    assert writer.close(10)
+    assert (writer.dropped_audits, rows(store, "SELECT count(*) FROM traces")) == (1, [(0,)])
+
+
+def test_content_says_whether_it_was_redacted(store: Path, opened: Open) -> None:
+    writer = opened(content=ContentPolicy("all"))
+    for name, text in (("1" * 32, "hello"), ("2" * 32, "hello ann@example.org")):
+        writer.put(made_trace(name, content=Content({"messages": [{"role": "user", "content": text}]})))
+    assert writer.close(10)
+    bodies = [body for (body,) in rows(store, "SELECT body FROM content ORDER BY trace_id")]
+    assert ["redacted" in body for body in bodies] == [False, True]
+
+
 def test_content_that_is_too_old_is_swept_and_the_trace_stays(store: Path, opened: Open) -> None:
     now = [NOON_S - 20 * DAY_S]
     writer = opened(content=ContentPolicy("all", retain_days=30), clock=lambda: now[0])

@@ -36,6 +36,11 @@ class PriceSettings(_Frozen, frozen=True):
 
     input_usd_per_mtok: NonNegative
     output_usd_per_mtok: NonNegative
+    cache_read_usd_per_mtok: NonNegative | None = None
+    """Of input that the provider's prompt cache gave. None: as dear as fresh input."""
+    cache_write_usd_per_mtok: NonNegative | None = None
+    """Of input that it took for minutes; None: twice as dear as fresh input."""
+    cache_write_1h_usd_per_mtok: NonNegative | None = None
 
 
 class TierSettings(_Frozen, frozen=True):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from routenlp.backends.encoders.cache import CachedTokenEncoder
 from routenlp.backends.encoders.hashed import HashedEncoder
 from routenlp.backends.encoders.minilm import MiniLM
@@ -65,7 +67,7 @@ def _tier(tier: TierSettings) -> Tier:
 
 def _price(tier: TierSettings) -> Price:
     if tier.price is not None:
-        return Price(tier.price.input_usd_per_mtok, tier.price.output_usd_per_mtok)
+        return Price(**msgspec.structs.asdict(tier.price))
     if tier.model is None or not tier.base_url:
         raise UnknownPrice(f"portfolio.{tier.name}.price", "is not given", "An unknown price is never taken as 0.")
     return listed_price(tier.name, tier.model, base_urls(tier)[0])

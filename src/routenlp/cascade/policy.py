@@ -13,6 +13,7 @@ from routenlp.conformal.certificate import Certificate, ProvedFor, to_json, void
 from routenlp.conformal.verdict import Status
 from routenlp.contracts import Router, Scorer, StopRule
 from routenlp.errors import UnknownTask
+from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio
 from routenlp.types import Call, Parts, Query, Route, Step, Stop, Task
 
@@ -30,6 +31,11 @@ def fingerprint(parts: Parts) -> str:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def _what_decides(price: Price) -> dict[str, float]:
+    """What a rule weighs: a provider's cache is not foreseen, so its prices prove nothing and void nothing."""
+    return {"input_usd_per_mtok": price.input_usd_per_mtok, "output_usd_per_mtok": price.output_usd_per_mtok}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class Policy:
             judge=_digest(
                 [[name, self.tasks[name].metric, self.tasks[name].handled_at] for name in sorted(self.tasks)]
             ),
-            prices=_digest([asdict(tier.price) for tier in tiers]),
+            prices=_digest([_what_decides(tier.price) for tier in tiers]),
         )
 
     def status(self, task: str) -> Status:

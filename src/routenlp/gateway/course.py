@@ -75,7 +75,7 @@ class Course:
 
     def streamed(self, tier: Tier, usage: Usage, latency_s: float, error: str | None) -> None:
         """A tier gave a stream, or as much of one as came."""
-        cost_usd = tier.price.cost_usd(usage.input_tokens, usage.output_tokens)
+        cost_usd = usage.cost_usd(tier.price)
         record = StepRecord(tier.name, usage.input_tokens, usage.output_tokens, cost_usd, latency_s)
         self.steps.append(replace(record, accepted=error is None, error=error))
 

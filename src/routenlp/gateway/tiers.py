@@ -107,7 +107,7 @@ class OpenAITier:
         return await self._upstream.complete(body, limit_s=limit_s, last_resort=last)
 
     def _answer(self, found: Completion, usage: Usage, latency_s: float) -> Answer:
-        cost_usd = self._tier.price.cost_usd(usage.input_tokens, usage.output_tokens)
+        cost_usd = usage.cost_usd(self._tier.price)
         return Answer(
             self._tier.name, found.text, found.token_probs, usage.input_tokens, usage.output_tokens, cost_usd, latency_s
         )

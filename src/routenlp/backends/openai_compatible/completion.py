@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from routenlp.portfolio.prices import count_tokens
+from routenlp.portfolio.prices import NOTHING_CACHED, Cached, Price, count_tokens
 
 
 class _TokenLogprob(msgspec.Struct):
@@ -38,10 +38,19 @@ class _Completion(msgspec.Struct):
 class _Tokens(msgspec.Struct):
     prompt_tokens: int
     completion_tokens: int
+    prompt_tokens_details: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
 
 
 _COMPLETION = msgspec.json.Decoder(_Completion)
 _USAGE = msgspec.json.Decoder(_Tokens | None)
+_DETAILS = msgspec.json.Decoder(_Details | None)
+_NULL = msgspec.Raw(b"null")
 _LOGPROBS = msgspec.json.Decoder(_Logprobs | None)
 _TEXT = msgspec.json.Decoder(str | None)
 _ID = msgspec.json.Decoder(str)
@@ -58,6 +67,12 @@ class Usage:
     output_tokens: int
     reported: bool = True
     """False: counted here, because the endpoint said nothing that can be believed."""
+    cached: Cached = NOTHING_CACHED
+    """Of the input tokens."""
+
+    def cost_usd(self, price: Price) -> float:
+        """What these tokens cost."""
+        return price.cost_usd(self.input_tokens, self.output_tokens, self.cached)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +118,23 @@ def read_usage(raw: msgspec.Raw) -> Usage | None:
         return None
     if tokens is None or not all(0 <= n <= _MOST_TOKENS for n in (tokens.prompt_tokens, tokens.completion_tokens)):
         return None
-    return Usage(tokens.prompt_tokens, tokens.completion_tokens)
+    return Usage(tokens.prompt_tokens, tokens.completion_tokens, cached=_cached(tokens))
+
+
+def _cached(tokens: _Tokens) -> Cached:
+    """What cannot be, and what cannot be read, counts as fresh input, which is the dearer of the two."""
+    if tokens.prompt_tokens_details == _NULL:
+        return NOTHING_CACHED
+    try:
+        details = _DETAILS.decode(tokens.prompt_tokens_details) or _Details()
+    except (msgspec.DecodeError, RecursionError):
+        return NOTHING_CACHED
+    read, write, write_1h = (
+        n or 0 for n in (details.cached_tokens, details.cache_write_tokens, details.cache_write_1h_tokens)
+    )
+    if not 0 < read + write + write_1h <= tokens.prompt_tokens or min(read, write, write_1h) < 0:
+        return NOTHING_CACHED
+    return Cached(read, write, write_1h)
 
 
 def counted_usage(question: str, answer: str) -> Usage:

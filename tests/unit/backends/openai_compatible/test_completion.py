@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from routenlp.backends.openai_compatible.body import Wanted, upstream_body
 from routenlp.backends.openai_compatible.completion import Usage, read, read_usage, without_logprobs
+from routenlp.portfolio.prices import Cached, Price
 
 
 def completion(message: dict, **more) -> bytes:
@@ -78,3 +79,20 @@ def test_the_body_differs_only_where_it_must():
     assert upstream_body(fields, "m", Wanted(stream=True)) == (
         b'{"model":"m","x":1.50,"stream":true,"stream_options":{"include_usage":true}}'
     )
+
+
+def test_cached_tokens_are_read_as_part_of_the_input():
+    usage = {"prompt_tokens": 100, "completion_tokens": 5}
+    details = {"cached_tokens": 60, "cache_write_tokens": 30, "cache_write_1h_tokens": None, "audio_tokens": 0}
+    found = read_usage(msgspec.Raw(json.dumps({**usage, "prompt_tokens_details": details}).encode()))
+    assert found.cached == Cached(read=60, write=30)
+    assert found.cost_usd(Price(1.0, 2.0, 0.1, 1.25)) == pytest.approx((10 + 6 + 37.5 + 10) / 1e6)
+
+
+@pytest.mark.parametrize(
+    "details", [None, {}, [], {"cached_tokens": "many"}, {"cached_tokens": -1}, {"cached_tokens": 101}]
+)
+def test_cached_tokens_that_cannot_be_cost_what_fresh_ones_do(details):
+    usage = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": details}
+    found = read_usage(msgspec.Raw(json.dumps(usage).encode()))
+    assert found.cost_usd(Price(1.0, 2.0, 0.1)) == pytest.approx(110 / 1e6)

@@ -8,7 +8,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.types import Answer, Call, FloatArray, Parts, Prediction, Query, Route, Step, Stop, Vectors
+from routenlp.types import (
+    Answer,
+    Call,
+    ClusterSpace,
+    FloatArray,
+    Parts,
+    Prediction,
+    Query,
+    Route,
+    Step,
+    Stop,
+    Vectors,
+)
 
 
 class Encoder(Protocol):
@@ -107,3 +119,18 @@ class Metric(Protocol):
 
     def corpus(self, answers: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         """Figures that exist only over many answers (macro-F1, micro-F1), by name; may be empty."""
+
+
+class Clusterer(Protocol):
+    """Finds groups among the failures of one task."""
+
+    def fit(self, vectors: Vectors, *, seed: int) -> ClusterSpace:
+        """From vectors of shape (n, d), n at least 1. Deterministic in rows and seed."""
+
+
+class Probe(Protocol):
+    """Says of failures whether a lesson would mend them."""
+
+    def learnable(self, vectors: Vectors, answers: Sequence[str], asked: Vectors, right: Sequence[str]) -> FloatArray:
+        """Quality in [0, 1] that a quick fit on the lessons (`vectors`, `answers`) reaches on each row of `asked`,
+        whose teacher answers are `right`; a row that is among the lessons is judged without itself. Shape (asked,)."""

@@ -6,7 +6,8 @@
     ├── DataError              a row, file or fold cannot be used
     │   ├── MissingData        nothing lies where data was expected
     │   ├── CorruptData        a file is truncated, malformed or has the wrong hash
-    │   └── FoldOverlap        one group lies in two folds
+    │   ├── FoldOverlap        one group lies in two folds
+    │   └── ContaminatedLessons   a lesson resembles a row that judges what is learned from it
     ├── UnknownTask            a query names a task that the policy does not know
     ├── TrainingError          a model cannot be fitted from these rows
     ├── ArtefactError          a stored model or policy is incomplete, altered or of another format
@@ -53,6 +54,10 @@ class CorruptData(DataError):
 
 class FoldOverlap(DataError):
     """A group lies in two folds, so rows that training saw could calibrate or test."""
+
+
+class ContaminatedLessons(DataError):
+    """A lesson is, or nearly is, a row of the calibrate, gate or test fold: the turn is aborted."""
 
 
 class UnknownTask(RouteNlpError):

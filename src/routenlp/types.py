@@ -180,6 +180,18 @@ class Parts:
     """JSON values only."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClusterSpace:
+    """Where failures are grouped: principal axes of an encoder's vectors, and centres on the unit sphere of them."""
+
+    mean: Vectors
+    """Shape (d,)."""
+    axes: Vectors
+    """Shape (d, k), k at most 128."""
+    centres: Vectors
+    """Shape (clusters, k), one at least."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fold:
     """Rows of one task that serve one purpose. Made by `replay.folds.split`, which never cuts a group."""

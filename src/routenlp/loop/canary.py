@@ -1,0 +1,216 @@
+"""The canary: a candidate serves 5, 25, then 100% of the conversations, and is taken back where harm is evident.
+
+Who gets the candidate follows from a hash of the conversation, so that one conversation stays with one policy, and
+whoever had it at 5% still has it at 25%. What is looked at are audits, on which every tier is run: they say for *each*
+audited query what both policies would have answered, whichever served it, so all audits are evidence and 5% of them
+is not all there is. `arms_paired` is for audits of which only the policy that served is known.
+
+Two kinds of evidence grow with every audit, both e-processes (`conformal.sequential`), so that they may be looked at
+after each one:
+
+- harm: more than `margin` of quality is lost on a task, or more than `segment_margin` on a segment. Reached: back to
+  the policy in force, at once. A candidate that harms none is taken back with probability at most `harm_level`, ever.
+- proof: less than `margin` is lost, on every task. Without it the candidate never becomes active, however long nothing
+  bad was seen: a candidate that loses `margin` or more becomes active with probability at most `proof_level`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routenlp.conformal.betting import Bounded
+from routenlp.conformal.sequential import best, first_crossing, log_evidence
+from routenlp.errors import SettingsError
+from routenlp.loop.compared import Compared, first_of_each_group
+from routenlp.types import FloatArray
+
+
+class Decision(StrEnum):
+    """What to do now."""
+
+    WAIT = "wait"
+    ADVANCE = "advance"
+    """To the next share."""
+    PROMOTE = "promote"
+    """The candidate becomes active."""
+    ROLL_BACK = "roll back"
+    """The candidate is rejected; the policy in force serves everything again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a canary goes."""
+
+    shares: tuple[float, ...] = (0.05, 0.25, 1.0)
+    audits: tuple[int, ...] = (50, 150, 300)
+    """At each share, go on when so many audits have been seen since the canary began; all tasks together."""
+    most_audits: int = 3000
+    """Without a proof by then, the candidate is taken back."""
+    margin: float = 0.02
+    segment_margin: float = 0.10
+    harm_level: float = 0.05
+    proof_level: float = 0.05
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in zip((0.0, *self.shares), self.shares, strict=False))
+        if not rising or not self.shares or self.shares[-1] != 1.0:
+            raise SettingsError(
+                "canary.shares", f"are {list(self.shares)}", "Let them rise to 1, such as 0.05, 0.25, 1."
+            )
+        if len(self.audits) != len(self.shares):
+            raise SettingsError("canary.audits", f"are {list(self.audits)}", "Give one number for each share.")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Evidence from one task or one of its segments. Logarithms are of e-values, natural."""
+
+    task: str
+    segment: int | None
+    """None: the whole task."""
+    audits: int
+    """Conversations, each with its first audit."""
+    lost: float | None
+    """Mean quality lost, as estimated; None without an audit."""
+    log_harm: float
+    harm_at: int | None
+    """The number of audits at which harm was evident."""
+    log_proof: float | None
+    """None for segments, of which nothing need be proved."""
+    audits_needed: int
+    """More of them, until a candidate that loses nothing has its proof; at most the plan's `most_audits`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryVerdict:
+    """What the audits say so far."""
+
+    decision: Decision
+    stage: int
+    """Position in `plan.shares` at which it was taken."""
+    share: float
+    """From now on: 0 after a roll-back."""
+    audits: int
+    streams: tuple[Stream, ...]
+    log_harm_wanted: float
+    """Of a task's stream, to be harm."""
+    log_proof_wanted: float
+    audits_needed: int
+    """How many more, on the task that lacks most, until a candidate that loses nothing has its proof; 0: it has."""
+    plan: Plan
+    reason: str
+
+    def evidence(self) -> dict[str, Any]:
+        """JSON values only."""
+        return {"kind": "canary", **asdict(self)}
+
+
+def serves_candidate(salt: str, conversation: str, share: float) -> bool:
+    """Whether the conversation gets the candidate: the same answer always, and for every larger share too.
+
+    `salt`: the candidate's version, so that it is not always the same people who try things out.
+    """
+    digest = hashlib.sha256(f"{salt}\0{conversation}".encode("utf-8", "surrogatepass")).digest()
+    # 53 bits: the most that a float holds exactly, so that the result stays under 1.
+    return (int.from_bytes(digest[:8]) >> 11) / 2.0**53 < share
+
+
+def judge(tasks: Sequence[Compared], plan: Plan, *, stage: int, segments: int) -> CanaryVerdict:
+    """What to do at `plan.shares[stage]`, after the audits in `tasks`, each task's in the order in which they came.
+
+    The same audits give the same verdict, so that nothing but audits need be kept. `segments`: how many there are in
+    all tasks together, fixed before the first audit.
+    """
+    parts = (2.0 * max(len(tasks), 1), 2.0 * max(segments, 1))
+    wanted = tuple(math.log(part / plan.harm_level) for part in parts)
+    streams = [_stream(task, None, plan, wanted[0]) for task in tasks]
+    streams += [_stream(task, segment, plan, wanted[1]) for task in tasks for segment in task.named_segments]
+    audits = sum(s.audits for s in streams if s.segment is None)
+    needed = max((s.audits_needed for s in streams), default=plan.most_audits)
+    decision, reason = _decide(streams, plan, stage, audits, needed)
+    share = {
+        Decision.ROLL_BACK: 0.0,
+        Decision.ADVANCE: plan.shares[min(stage + 1, len(plan.shares) - 1)],
+    }.get(decision, plan.shares[stage])
+    return CanaryVerdict(
+        decision,
+        stage,
+        share,
+        audits,
+        tuple(streams),
+        wanted[0],
+        math.log(1.0 / plan.proof_level),
+        needed,
+        plan,
+        reason,
+    )
+
+
+def arms_paired(candidate: NDArray[np.bool_], quality: FloatArray) -> FloatArray:
+    """Quality lost, in [-1, 1], of the k-th audit of either arm against each other; shape (pairs,).
+
+    `candidate`: which arm served each audit, `quality`: of the answer served; both in time order, shape (n,). The
+    hash draws both arms from the same traffic, so under no harm a pair's mean is at most 0. Audits of the larger arm
+    that have no partner yet wait.
+    """
+    arms = [np.asarray(quality, dtype=np.float64)[arm] for arm in (~candidate, candidate)]
+    pairs = min(map(len, arms))
+    return np.asarray(arms[0][:pairs] - arms[1][:pairs])
+
+
+def log_harm(lost: FloatArray, margin: float) -> FloatArray:
+    """ln of the evidence after each audit that more than `margin` is lost on average; `lost` in [-1, 1], shape (n,)."""
+    return log_evidence(Bounded(margin - lost, margin - 1.0, margin + 1.0))
+
+
+def log_proof(lost: FloatArray, margin: float) -> FloatArray:
+    """ln of the evidence after each audit that less than `margin` is lost on average."""
+    return log_evidence(Bounded(lost - margin, -1.0 - margin, 1.0 - margin))
+
+
+def _stream(task: Compared, segment: int | None, plan: Plan, wanted: float) -> Stream:
+    own = task if segment is None else task.rows(task.segments == segment)
+    rows = own.rows(first_of_each_group(own.groups))
+    harm = log_harm(rows.lost, plan.margin if segment is None else plan.segment_margin)
+    crossed = first_crossing(harm, math.exp(-wanted))
+    lost = float(rows.lost.mean()) if rows.n else None
+    if segment is not None:
+        return Stream(task.task, segment, rows.n, lost, best(harm), crossed, None, 0)
+    proof = best(log_proof(rows.lost, plan.margin))
+    return Stream(task.task, None, rows.n, lost, best(harm), crossed, proof, _needed(rows.lost, plan))
+
+
+def _needed(lost: FloatArray, plan: Plan) -> int:
+    """The number of audits without a loss after which the proof is there; 0: it is."""
+    more = np.zeros(plan.most_audits)
+    crossed = first_crossing(log_proof(np.concatenate([lost, more]), plan.margin), plan.proof_level)
+    return plan.most_audits if crossed is None else max(crossed - len(lost), 0)
+
+
+def _decide(streams: Sequence[Stream], plan: Plan, stage: int, audits: int, needed: int) -> tuple[Decision, str]:
+    harmed = [s for s in streams if s.harm_at is not None]
+    if harmed:
+        worst = max(harmed, key=lambda s: s.log_harm)
+        part = f"task {worst.task}" + ("" if worst.segment is None else f", segment {worst.segment}")
+        margin = plan.margin if worst.segment is None else plan.segment_margin
+        return Decision.ROLL_BACK, (
+            f"Harm: on {part} evidently more than {margin:g} of quality is lost, "
+            f"after {worst.harm_at} audits ({worst.lost:.3f} seen)."
+        )
+    if audits >= plan.most_audits and needed:
+        return Decision.ROLL_BACK, f"After {audits} audits it is not proved that no task loses {plan.margin:g}."
+    if audits < plan.audits[stage]:
+        return Decision.WAIT, f"{audits} of {plan.audits[stage]} audits at this share, no harm seen."
+    if stage < len(plan.shares) - 1:
+        return Decision.ADVANCE, f"{audits} audits without evidence of harm: on to {plan.shares[stage + 1]:.0%}."
+    if needed:
+        return Decision.WAIT, f"No harm seen; {needed} more audits without a loss until no harm is proved."
+    return Decision.PROMOTE, f"Proved on {audits} audits that no task loses {plan.margin:g} of quality."

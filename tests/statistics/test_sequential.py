@@ -1,4 +1,4 @@
-"""Evidence looked at after every row: where the hypothesis is exactly true, it reaches 1 / delta seldom enough, ever."""
+"""Evidence looked at after every row: where the hypothesis is true, it reaches 1 / delta seldom enough, ever."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from starlette.types import Receive, Scope, Send
@@ -104,6 +104,7 @@ class Chat:
         )
         request = parse(body)
         aim = aim_of(request, headers, live)
+        request = replace(request, task=aim.served.task)
         held = gateway.access.reserve(key, aim, request, live)
         at_s = gateway.wall_clock()
         course = Course(new_trace_id(at_s, gateway.entropy(10)), aim, begun_s, gateway.clock)

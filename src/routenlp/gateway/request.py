@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -32,8 +33,13 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _NULL = msgspec.Raw(b"null")
 _METADATA = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_STRING = msgspec.json.Decoder(str)
 _INSTRUCTIONS = frozenset({"system", "developer"})
 _MOST_CHOICES = 128
+TASK = "task"
+QUERY_ID = "query_id"
+_OURS = frozenset({TASK, QUERY_ID, "schema"})
+"""Keys of `metadata` that are meant for us alone: providers refuse metadata that they do not know."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +54,9 @@ class ChatRequest:
     """Of a stream: the client wants the last chunk, with usage."""
     wants_logprobs: bool
     task: str | None
-    """`metadata.task`."""
+    """`metadata.task`; once the request was let in, the task that it is served as."""
+    metadata: Mapping[str, str]
+    """The other texts in `metadata`, for tiers that read them: `schema` of an entity query, `query_id`, ..."""
     text: str
     """Of the last message."""
     turns: tuple[Turn, ...]
@@ -77,7 +85,7 @@ def parse(body: bytes) -> ChatRequest:
         raise ApiError(400, f"The body is not a JSON object: {exc}", code="invalid_json") from exc
     messages = _messages(fields)
     options = _field(fields, "stream_options", _StreamOptions | None) or _StreamOptions()
-    task, fields = _take_task(fields)
+    metadata, fields = _take_metadata(fields)
     *earlier, last = messages
     return ChatRequest(
         fields=fields,
@@ -85,7 +93,8 @@ def parse(body: bytes) -> ChatRequest:
         stream=_field(fields, "stream", bool | None) or False,
         show_usage=options.include_usage or False,
         wants_logprobs=_field(fields, "logprobs", bool | None) or False,
-        task=task,
+        task=metadata.pop(TASK, None),
+        metadata=metadata,
         text=_text(last),
         turns=tuple(Turn(m.role, _text(m)) for m in earlier if m.role not in _INSTRUCTIONS),
         tool_call_ids=_tool_results(messages),
@@ -131,18 +140,29 @@ def _field(fields: dict[str, msgspec.Raw], name: str, type_: Any) -> Any:
         raise ApiError(400, f"`{name}`: {exc}", param=name, code="invalid_type") from exc
 
 
-def _take_task(fields: dict[str, msgspec.Raw]) -> tuple[str | None, dict[str, msgspec.Raw]]:
-    """`metadata.task` and the fields without it: providers refuse metadata that they do not know."""
+def _take_metadata(fields: dict[str, msgspec.Raw]) -> tuple[dict[str, str], dict[str, msgspec.Raw]]:
+    """The texts in `metadata`, and the fields without those of them that are ours."""
     raw = fields.get("metadata")
     if raw is None or raw == _NULL:
-        return None, fields
+        return {}, fields
     try:
         metadata = _METADATA.decode(raw)
-        task = msgspec.json.decode(metadata.pop("task"), type=str)
-    except (KeyError, msgspec.DecodeError, RecursionError):
-        return None, fields
+    except (msgspec.DecodeError, RecursionError):
+        return {}, fields
+    texts = {name: text for name, value in metadata.items() if (text := _as_text(value)) is not None}
+    ours = _OURS & texts.keys()
+    if not ours:
+        return texts, fields
+    others = {name: value for name, value in metadata.items() if name not in ours}
     rest = {name: value for name, value in fields.items() if name != "metadata"}
-    return task, rest | ({"metadata": msgspec.Raw(msgspec.json.encode(metadata))} if metadata else {})
+    return texts, rest | ({"metadata": msgspec.Raw(msgspec.json.encode(others))} if others else {})
+
+
+def _as_text(value: msgspec.Raw) -> str | None:
+    try:
+        return _STRING.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def _text(message: _Message) -> str:

@@ -61,7 +61,7 @@ async def serve_query(live: Live, request: ChatRequest, course: Course, begin_at
 
 
 def _start(policy: Policy, request: ChatRequest, course: Course, begin_at: str | None) -> Ask | None:
-    query = Query(course.trace_id, course.aim.served.task, request.text, {}, request.turns)
+    query = Query(course.trace_id, course.aim.served.task, request.text, request.metadata, request.turns)
     ask = _safely("router", course, lambda: start(policy, query))
     if ask is None:
         return None

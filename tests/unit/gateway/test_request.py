@@ -57,3 +57,9 @@ def test_the_task_in_metadata_is_ours_and_the_rest_is_not():
     assert (request.task, bytes(request.fields["metadata"])) == ("intent", b'{"user":"u"}')
     assert "metadata" not in parse(body(metadata={"task": "intent"})).fields
     assert bytes(parse(body(metadata={"a": 1})).fields["metadata"]) == b'{"a": 1}'
+
+
+def test_texts_in_metadata_reach_tiers_that_read_them_and_ours_reach_nobody_else():
+    request = parse(body(metadata={"task": "ner", "schema": "fiqa", "query_id": "q7", "user": "u", "n": 3}))
+    assert (request.task, request.metadata) == ("ner", {"schema": "fiqa", "query_id": "q7", "user": "u"})
+    assert json.loads(bytes(request.fields["metadata"])) == {"user": "u", "n": 3}

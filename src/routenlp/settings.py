@@ -20,6 +20,9 @@ PREFIX = "ROUTENLP_"
 NOT_SETTINGS = frozenset({"ROUTENLP_DATA", "ROUTENLP_REQUIRE_DATA", "ROUTENLP_ADMIN_KEY", "ROUTENLP_API_KEY"})
 """Variables that begin alike and are something else: where data lies, that tests must have it, and secrets."""
 
+REMOTE = frozenset({"openai", "anthropic"})
+"""Backends over HTTP: they need an address, and the price of a well-known model is on a list."""
+
 NonNegative = Annotated[float, msgspec.Meta(ge=0.0)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
@@ -47,15 +50,20 @@ class TierSettings(_Frozen, frozen=True):
     """One tier. A price that is neither given nor listed is an error, never 0."""
 
     name: Name
-    backend: Literal["student", "recorded", "openai"]
+    backend: Literal["student", "recorded", "openai", "anthropic"]
     model: str | None = None
     price: PriceSettings | None = None
     base_url: str | tuple[str, ...] | None = None
-    """Backend `openai`: where the API lies, with its /v1; several are shared out by how busy they are."""
+    """Backends over HTTP: where the API lies, with its /v1; several are shared out by how busy they are."""
     api_key_env: str | None = None
     """Name of the variable that holds the endpoint's key. Keys themselves never stand in settings."""
     logprobs: Literal["auto", "always", "never"] = "auto"
     """Whether cheap answers are asked for with log-probabilities; auto: until the endpoint refuses them."""
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] = 16_384
+    """Backend `anthropic`: of an answer where the client sets no bound, for that API must be told one. What a model
+    thinks counts too, so a bound that is enough for answers alone would cut them off."""
+    drop: tuple[str, ...] = ()
+    """Fields of a request that are left out for this tier, such as `temperature` for a model that refuses it."""
     connect_s: Positive = 3.0
     first_token_s: Positive = 60.0
     """Until the first byte of an answer."""
@@ -217,11 +225,13 @@ def check(settings: Settings) -> None:
     """Raises `SettingsError` where keys do not fit together, naming the first that does not."""
     for tier in settings.portfolio:
         where = f"portfolio.{tier.name}"
-        if tier.backend != "openai" and tier.price is None:
+        remote = tier.backend in REMOTE
+        if not remote and tier.price is None:
             raise UnknownPrice(f"{where}.price", "is not given", "Give input_usd_per_mtok and output_usd_per_mtok.")
-        if tier.backend == "openai" and not (tier.base_url and tier.model):
+        if remote and not (tier.base_url and tier.model):
             missing = "model" if tier.base_url else "base_url"
-            raise SettingsError(f"{where}.{missing}", "is not given", "The backend openai needs base_url and model.")
+            needs = f"The backend {tier.backend} needs base_url and model."
+            raise SettingsError(f"{where}.{missing}", "is not given", needs)
     names = [tier.name for tier in settings.portfolio]
     for key, tiers in _named_tiers(settings):
         unknown = [name for name in tiers if name not in names]

@@ -57,13 +57,16 @@ gateway: {{port: 0, admin_port: 0, auth: {auth}, max_body_mb: 8, body_timeout_s:
 """
 
 
-def write_policy(folder: Path, *, limit: float = 0.25) -> Path:
-    """Begins at the cheapest tier and accepts under an uncertainty of `limit`; certified for `ROUTED`."""
+def write_policy(folder: Path, *, limit: float = 0.25, backends: Mapping[str, str] = {}) -> Path:
+    """Begins at the cheapest tier and accepts under an uncertainty of `limit`; certified for `ROUTED`.
+
+    `backends`: of tiers that are not behind an OpenAI-compatible endpoint.
+    """
     encoder = HashedEncoder(
         np.zeros(1, dtype=np.int32), np.ones(1, dtype=np.float32), np.zeros((1, 2), dtype=np.float16)
     )
     portfolio = Portfolio(
-        tuple(Tier(n, "openai", Price(p, p), f"{n}-model") for n, p in zip(TIERS, PRICES, strict=True))
+        tuple(Tier(n, backends.get(n, "openai"), Price(p, p), f"{n}-model") for n, p in zip(TIERS, PRICES, strict=True))
     )
     heads = {task: np.ones((3, 7)) for task in ROUTED}
     router = PreRouter(encoder, LinearEstimator(heads), TIERS, dict.fromkeys(ROUTED, 0.5))

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from tests.gateway import messages_stub
 
 Behaviour = Callable[["Asked"], Awaitable[web.StreamResponse]]
 
@@ -61,6 +62,8 @@ class Stub:
             raise
 
     async def plain(self, asked: Asked) -> web.StreamResponse:
+        if asked.request.path == "/v1/messages":
+            return await messages_stub.plain(asked)
         if asked.body.get("stream"):
             return await streamed(asked, chunks(asked))
         return web.json_response(completion(asked, sure=self.sure.get(asked.model, 0.99)))
@@ -170,6 +173,7 @@ def start() -> tuple[Stub, Callable[[], None]]:
     async def listen() -> web.AppRunner:
         app = web.Application(client_max_size=1 << 28)
         app.router.add_post("/v1/chat/completions", stub.handle)
+        app.router.add_post("/v1/messages", stub.handle)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

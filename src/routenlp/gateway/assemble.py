@@ -11,9 +11,13 @@ from dataclasses import dataclass
 import aiohttp
 
 from routenlp import wiring
+from routenlp.backends.anthropic.body import dialect as anthropic_dialect
+from routenlp.backends.openai_compatible.body import dialect as openai_dialect
+from routenlp.backends.remote.dialect import Dialect
 from routenlp.backends.remote.upstream import Limits, Upstream, connector
 from routenlp.errors import SettingsError
 from routenlp.gateway.access import Access
+from routenlp.gateway.anthropic_tier import AnthropicTier
 from routenlp.gateway.live import Live, served_tasks
 from routenlp.gateway.metrics import Metrics
 from routenlp.gateway.state import Gateway, NoRecords
@@ -54,17 +58,36 @@ def build_live(settings: Settings, environ: Mapping[str, str], session: aiohttp.
 
 def live_tier(tier: Tier, given: TierSettings, environ: Mapping[str, str], session: aiohttp.ClientSession) -> LiveTier:
     """Raises `SettingsError` for a backend that cannot serve live, and for a key that the environment lacks."""
-    if given.backend != "openai":
+    build = _REMOTE_TIERS.get(given.backend)
+    if build is None:
         raise SettingsError(
             f"portfolio.{tier.name}.backend",
             f"is {given.backend!r}, which the gateway cannot ask",
-            "Use backend openai with a base_url.",
+            f"Use one of {', '.join(_REMOTE_TIERS)} with a base_url.",
         )
-    limits = Limits(given.connect_s, given.first_token_s, given.total_s, given.retries)
     key = secret_of(f"portfolio.{tier.name}.api_key_env", given.api_key_env, environ)
+    return build(tier, given, key, session)
+
+
+def _openai_tier(tier: Tier, given: TierSettings, key: str | None, session: aiohttp.ClientSession) -> LiveTier:
+    upstream = _upstream(tier, given, openai_dialect(key), session)
+    return OpenAITier(tier, upstream, logprobs=given.logprobs, clock=_CLOCK, drop=given.drop)
+
+
+def _anthropic_tier(tier: Tier, given: TierSettings, key: str | None, session: aiohttp.ClientSession) -> LiveTier:
+    upstream = _upstream(tier, given, anthropic_dialect(key), session)
+    return AnthropicTier(
+        tier, upstream, most_tokens=given.max_tokens, drop=given.drop, clock=_CLOCK, wall_clock=time.time
+    )
+
+
+_REMOTE_TIERS = {"openai": _openai_tier, "anthropic": _anthropic_tier}
+
+
+def _upstream(tier: Tier, given: TierSettings, dialect: Dialect, session: aiohttp.ClientSession) -> Upstream:
+    limits = Limits(given.connect_s, given.first_token_s, given.total_s, given.retries)
     urls = wiring.base_urls(given)
-    upstream = Upstream(tier.name, urls, key, limits, session, clock=_CLOCK, chance=random.random)
-    return OpenAITier(tier, upstream, logprobs=given.logprobs, clock=_CLOCK)
+    return Upstream(tier.name, urls, dialect, limits, session, clock=_CLOCK, chance=random.random)
 
 
 def secret_of(setting: str, variable: str | None, environ: Mapping[str, str]) -> str | None:

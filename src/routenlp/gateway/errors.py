@@ -43,6 +43,7 @@ class _Shape(msgspec.Struct):
 _SHAPE = msgspec.json.Decoder(_Shape)
 _STATUS = {Kind.TIMEOUT: 504, Kind.OPEN: 503}
 _NOT_CLIENTS = 502
+_OVERLOADED = 529
 
 
 def from_upstream(error: UpstreamError) -> ApiError:
@@ -53,8 +54,14 @@ def from_upstream(error: UpstreamError) -> ApiError:
     """
     if error.is_the_clients and error.status is not None:
         return ApiError(error.status, error.problem, code="upstream_refused", body=_as_it_is(error.body))
+    if error.kind is Kind.UNSAYABLE:
+        return ApiError(400, f"The model {error.problem}.", code="upstream_unsayable")
+    headers = {} if error.retry_after_s is None else {"retry-after": f"{error.retry_after_s:g}"}
+    if error.status == _OVERLOADED:
+        return ApiError(
+            503, "The model is overloaded.", type_="upstream_error", code="upstream_overloaded", headers=headers
+        )
     if error.status == 429:
-        headers = {} if error.retry_after_s is None else {"retry-after": f"{error.retry_after_s:g}"}
         return ApiError(
             429,
             "The model is over its rate limit.",

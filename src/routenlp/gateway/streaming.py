@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from starlette.types import Send
 
 from routenlp.backends.openai_compatible.completion import Usage, counted_usage
-from routenlp.backends.openai_compatible.events import BadEvent, Meter
+from routenlp.backends.openai_compatible.events import Meter
 from routenlp.backends.remote.failures import Kind, UpstreamError
-from routenlp.backends.remote.upstream import OpenStream
+from routenlp.backends.remote.sse import BadEvent
+from routenlp.backends.remote.upstream import ByteStream
 from routenlp.gateway.course import Course
 from routenlp.gateway.errors import error_body
 from routenlp.gateway.headers import about
@@ -89,7 +90,7 @@ async def pass_through(
 async def _events(
     live: Live,
     course: Course,
-    stream: OpenStream,
+    stream: ByteStream,
     streamed: Streamed,
     send: Send,
     begun_s: float,
@@ -116,7 +117,7 @@ async def _events(
     await send_part(send, b"", more=False)
 
 
-async def _pieces(stream: OpenStream) -> AsyncIterator[bytes]:
+async def _pieces(stream: ByteStream) -> AsyncIterator[bytes]:
     yield stream.first
     async for data in stream.rest():
         yield data

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from routenlp.backends.openai_compatible import completion
-from routenlp.backends.openai_compatible.body import Wanted, upstream_body
+from routenlp.backends.openai_compatible.body import Wanted, upstream_body, without
 from routenlp.backends.openai_compatible.completion import Completion, Usage
 from routenlp.backends.remote.breaker import State
 from routenlp.backends.remote.failures import Kind, UpstreamError
-from routenlp.backends.remote.upstream import OpenStream, Upstream, names_logprobs
+from routenlp.backends.remote.upstream import ByteStream, Upstream, names_logprobs
 from routenlp.gateway.request import ChatRequest
 from routenlp.portfolio.tiers import Tier
 from routenlp.types import Answer
@@ -45,15 +45,23 @@ class LiveTier(Protocol):
     async def whole(self, request: ChatRequest, *, scored: bool, limit_s: float | None, last: bool) -> Whole:
         """Raises `UpstreamError`. `scored`: ask for what a score needs. `last`: there is no tier to fall back on."""
 
-    async def stream(self, request: ChatRequest, *, last: bool) -> OpenStream:
+    async def stream(self, request: ChatRequest, *, last: bool) -> ByteStream:
         """Raises `UpstreamError` before the first byte."""
 
 
 class OpenAITier:
     """A tier behind `upstream`."""
 
-    def __init__(self, tier: Tier, upstream: Upstream, *, logprobs: str, clock: Callable[[], float]) -> None:
-        """`logprobs`: `auto`, `always` or `never`."""
+    def __init__(
+        self,
+        tier: Tier,
+        upstream: Upstream,
+        *,
+        logprobs: str,
+        clock: Callable[[], float],
+        drop: Sequence[str] = (),
+    ) -> None:
+        """`logprobs`: `auto`, `always` or `never`. `drop`: fields that are not sent."""
         if tier.model is None:
             raise ValueError(f"tier {tier.name!r} has no model")
         self._tier = tier
@@ -62,6 +70,7 @@ class OpenAITier:
         self._clock = clock
         self._asks_logprobs = logprobs != "never"
         self._may_stop_asking = logprobs == "auto"
+        self._drop = tuple(drop)
 
     @property
     def tier(self) -> Tier:
@@ -95,22 +104,22 @@ class OpenAITier:
             raise UpstreamError(self._tier.name, Kind.GARBAGE, "answered with no chat completion that says anything")
         usage = found.usage or completion.counted_usage(request.everything, found.text)
         shown = completion.without_logprobs(body) if asks else body
-        return Whole(self._answer(found, usage, latency_s), found, shown)
+        return Whole(answer_of(self._tier, found, usage, latency_s), found, shown)
 
-    async def stream(self, request: ChatRequest, *, last: bool) -> OpenStream:
+    async def stream(self, request: ChatRequest, *, last: bool) -> ByteStream:
         """A stream with its first bytes."""
-        body = upstream_body(request.fields, self._model, Wanted(stream=True))
+        body = upstream_body(without(request.fields, self._drop), self._model, Wanted(stream=True))
         return await self._upstream.open(body, last_resort=last)
 
     async def _complete(self, request: ChatRequest, logprobs: bool, limit_s: float | None, last: bool) -> bytes:
-        body = upstream_body(request.fields, self._model, Wanted(stream=False, logprobs=logprobs))
+        body = upstream_body(without(request.fields, self._drop), self._model, Wanted(stream=False, logprobs=logprobs))
         return await self._upstream.complete(body, limit_s=limit_s, last_resort=last)
 
-    def _answer(self, found: Completion, usage: Usage, latency_s: float) -> Answer:
-        cost_usd = usage.cost_usd(self._tier.price)
-        return Answer(
-            self._tier.name, found.text, found.token_probs, usage.input_tokens, usage.output_tokens, cost_usd, latency_s
-        )
+
+def answer_of(tier: Tier, found: Completion, usage: Usage, latency_s: float) -> Answer:
+    """Priced at the tier's price."""
+    tokens = usage.input_tokens, usage.output_tokens
+    return Answer(tier.name, found.text, found.token_probs, *tokens, usage.cost_usd(tier.price), latency_s)
 
 
 Tiers = Mapping[str, LiveTier]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from routenlp.backends.remote.dialect import Dialect
+
 _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TRUE, _FALSE = msgspec.Raw(b"true"), msgspec.Raw(b"false")
+
+
+def dialect(key: str | None) -> Dialect:
+    """Of chat completions."""
+    return Dialect("/chat/completions", {"Authorization": f"Bearer {key}"} if key else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,11 @@ class Wanted:
     """Cheap answers come whole, for they are held until they are accepted."""
     logprobs: bool = False
     """Ask for them although the client did not."""
+
+
+def without(fields: Mapping[str, msgspec.Raw], names: Sequence[str]) -> Mapping[str, msgspec.Raw]:
+    """`fields` but those of `names`, which the settings leave out for a tier that would refuse them."""
+    return {name: raw for name, raw in fields.items() if name not in names} if names else fields
 
 
 def upstream_body(fields: Mapping[str, msgspec.Raw], model: str, wanted: Wanted) -> bytes:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from routenlp.backends.openai_compatible.completion import Usage, call_ids, read_usage
+from routenlp.backends.remote.sse import BadEvent, cut
 
 DONE = b"data: [DONE]\n\n"
 _NULL = msgspec.Raw(b"null")
-MOST_BYTES = 8 << 20
-"""Of one event; more without an end is no stream of events."""
 
 
 class _Delta(msgspec.Struct):
@@ -35,10 +34,6 @@ _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RAWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
-class BadEvent(ValueError):
-    """An event that is no chunk of a completion; the text says what is wrong with it."""
-
-
 class Meter:
     """Cuts bytes into events and reads each: usage, ids, whether the end came.
 
@@ -59,12 +54,8 @@ class Meter:
 
     def feed(self, data: bytes) -> bytes:
         """The whole events that `data` completes, to be sent on; raises `BadEvent`, and nothing of it is sent then."""
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n")
-        *whole, self._rest = (self._rest + data).split(b"\n\n")
-        if len(self._rest) > MOST_BYTES:
-            raise BadEvent("has an event without end")
-        return b"".join(event + b"\n\n" for event in whole if event and self._passes(event))
+        whole, self._rest = cut(self._rest, data)
+        return b"".join(event + b"\n\n" for event in whole if self._passes(event))
 
     @property
     def cut(self) -> bool:

@@ -13,7 +13,7 @@ class Endpoint:
     """One address, with what is known of it. Changes as requests come and go; belongs to one event loop."""
 
     url: str
-    """Of chat completions."""
+    """That requests are posted to."""
     outstanding: int = 0
     breaker: Breaker = field(default_factory=Breaker)
 

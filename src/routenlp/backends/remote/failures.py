@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """A stream that ended before it was done."""
     OPEN = "open"
     """Every endpoint's breaker is open: none was asked."""
+    UNSAYABLE = "unsayable"
+    """The request asks for what this tier's API has no words for: it was not asked."""
 
 
 class UpstreamError(BackendError):
@@ -62,7 +64,7 @@ class UpstreamError(BackendError):
         """Whether the endpoint is less to be trusted after it; a refusal or a full queue says nothing about health."""
         if self.kind is Kind.STATUS:
             return self.status is not None and self.status >= 500
-        return self.kind is not Kind.OPEN
+        return self.kind not in (Kind.OPEN, Kind.UNSAYABLE)
 
 
 _PASSING = frozenset({408, 409, 429})

@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
 from routenlp.backends.remote.breaker import State
+from routenlp.backends.remote.dialect import Dialect
 from routenlp.backends.remote.endpoints import Endpoint, choose
 from routenlp.backends.remote.failures import Kind, UpstreamError
 from routenlp.backends.remote.retry import FIRST_S, delay_s, retry_after_s
@@ -27,7 +28,6 @@ from routenlp.backends.remote.retry import FIRST_S, delay_s, retry_after_s
 T = TypeVar("T")
 MOST_BYTES = 64 << 20
 """Of an answer. One that is longer is none."""
-_PATH = "/chat/completions"
 _ACCEPT_AS_IS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 
 
@@ -39,6 +39,20 @@ class Limits:
     first_token_s: float
     total_s: float
     retries: int
+
+
+class ByteStream(Protocol):
+    """A stream whose first bytes are there, as an endpoint sends it or translated. Must be closed."""
+
+    @property
+    def first(self) -> bytes:
+        """May be empty, where a translation needs more to begin."""
+
+    def rest(self) -> AsyncIterator[bytes]:
+        """What follows `first`; raises `UpstreamError`."""
+
+    def close(self) -> None:
+        """Safe to call twice."""
 
 
 class OpenStream:
@@ -83,7 +97,7 @@ class Upstream:
         self,
         tier: str,
         urls: Sequence[str],
-        key: str | None,
+        dialect: Dialect,
         limits: Limits,
         session: aiohttp.ClientSession,
         *,
@@ -92,12 +106,12 @@ class Upstream:
     ) -> None:
         """`urls`: with their /v1. `clock`: seconds that do not go back. `chance`: a draw from [0, 1) for jitter."""
         self.tier = tier
-        self.endpoints = tuple(Endpoint(url.rstrip("/") + _PATH) for url in urls)
+        self.endpoints = tuple(Endpoint(url.rstrip("/") + dialect.path) for url in urls)
         self._limits = limits
         self._session = session
         self._clock = clock
         self._chance = chance
-        self._headers = CIMultiDict({**_ACCEPT_AS_IS, **({"Authorization": f"Bearer {key}"} if key else {})})
+        self._headers = CIMultiDict({**_ACCEPT_AS_IS, **dialect.headers})
         self._addresses = {endpoint.url: URL(endpoint.url) for endpoint in self.endpoints}
         self._connect = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s)
 

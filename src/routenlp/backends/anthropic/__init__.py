@@ -1,0 +1,1 @@
+"""Tiers behind Anthropic's Messages API: chat completions are translated at the edge, both ways."""

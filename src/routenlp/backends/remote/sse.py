@@ -1,0 +1,24 @@
+"""Server-sent events, cut out of bytes that come in any pieces."""
+
+from __future__ import annotations
+
+MOST_BYTES = 8 << 20
+"""Of one event; more without an end is no stream of events."""
+
+
+class BadEvent(ValueError):
+    """An event that cannot be; the text says what is wrong with it, and nothing of what it holds."""
+
+
+def cut(rest: bytes, data: bytes) -> tuple[list[bytes], bytes]:
+    """The events that `data` completes after `rest`, without their blank lines, and what is left for the next call.
+
+    Raises `BadEvent` where an event grows without end.
+    """
+    joined = rest + data
+    if b"\r" in joined:
+        joined = joined.replace(b"\r\n", b"\n")
+    *whole, left = joined.split(b"\n\n")
+    if len(left) > MOST_BYTES:
+        raise BadEvent("has an event without end")
+    return [event for event in whole if event], left

@@ -68,5 +68,9 @@ def _status(gateway: Gateway) -> dict[str, object]:
             {"name": task.task, "status": str(task.status), "routed": task.routed, "tiers": list(task.tiers)}
             for task in sorted(live.tasks.values(), key=lambda task: task.task)
         ],
-        "store": {"waiting": gateway.records.depth, "dropped": gateway.records.dropped},
+        "store": {
+            "waiting": gateway.records.depth,
+            "dropped": gateway.records.dropped,
+            "dropped_audits": gateway.records.dropped_audits,
+        },
     }

@@ -25,6 +25,8 @@ class Aim:
     """Whether the policy chooses among them; else the last one answers."""
     why: str
     """In words, where nothing is routed."""
+    audit_rate: float = 0.0
+    """How likely the request is to be audited. 0 where the client chose for itself: audits stand for what we choose."""
 
 
 def aim_of(request: ChatRequest, headers: Mapping[bytes, bytes], live: Live) -> Aim:
@@ -37,9 +39,10 @@ def aim_of(request: ChatRequest, headers: Mapping[bytes, bytes], live: Live) -> 
         served = _task(named or _tagged(request, headers), live)
         if headers.get(_ROUTER_HEADER, b"").lower() == b"off":
             return Aim(served, served.tiers[-1:], False, "the client asked for no routing")
+        rate = served.audit_rate
         if not served.routed:
-            return Aim(served, served.tiers[-1:], False, f"task {served.task} is {served.status}")
-        return Aim(served, served.tiers, len(served.tiers) > 1, "one tier alone is allowed")
+            return Aim(served, served.tiers[-1:], False, f"task {served.task} is {served.status}", rate)
+        return Aim(served, served.tiers, len(served.tiers) > 1, "one tier alone is allowed", rate)
     if request.model not in live.tiers:
         raise ApiError(404, f"The model {request.model!r} does not exist here.", param="model", code="model_not_found")
     served = _task(_tagged(request, headers), live)

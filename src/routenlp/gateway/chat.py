@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from routenlp.backends.openai_compatible.events import Meter, as_events
 from routenlp.backends.remote.failures import UpstreamError
 from routenlp.gateway.aim import aim_of
+from routenlp.gateway.audit_draw import is_audited
 from routenlp.gateway.course import Course
 from routenlp.gateway.errors import ApiError, from_upstream
 from routenlp.gateway.headers import about
@@ -107,7 +108,8 @@ class Chat:
         request = replace(request, task=aim.served.task)
         held = gateway.access.reserve(key, aim, request, live)
         at_s = gateway.wall_clock()
-        course = Course(new_trace_id(at_s, gateway.entropy(10)), aim, begun_s, gateway.clock)
+        trace_id = new_trace_id(at_s, gateway.entropy(10))
+        course = Course(trace_id, aim, begun_s, gateway.clock, is_audited(trace_id, aim.audit_rate))
         return _Exchange(live, request, course, key, held, at_s)
 
     async def _serve(self, exchange: _Exchange, send: Send) -> _Ended:
@@ -174,4 +176,5 @@ class Chat:
             gateway.metrics.finished(course, record.tier, ended.outcome, saved)
         except Exception:  # noqa: BLE001  (the answer is out already)
             gateway.metrics.failed_safe("record")
+            gateway.records.lost(audited=course.audited)
             _LOG.exception("a request could not be put on record", extra={"trace_id": course.trace_id})

@@ -35,6 +35,8 @@ class Course:
     begun_s: float
     """Of `clock`."""
     clock: Callable[[], float]
+    audited: bool = False
+    """Drawn before anything was asked: every allowed tier is to be run on this query, later and elsewhere."""
     steps: list[StepRecord] = field(default_factory=list)
     wholes: dict[str, Whole] = field(default_factory=dict)
     escalations: list[Escalation] = field(default_factory=list)

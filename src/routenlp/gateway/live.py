@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from routenlp.cascade.policy import Policy
 from routenlp.conformal.verdict import Status
+from routenlp.gateway.audit_draw import audit_rate, audit_tiers
 from routenlp.gateway.tiers import LiveTier
 from routenlp.settings import Settings
 
@@ -26,6 +27,10 @@ class Served:
     """Whether the policy's status is good enough for cheap tiers to serve."""
     sla_s: float | None
     """Bounds the sum of all cheap steps; the last tier is never broken off for it."""
+    audit_rate: float = 0.0
+    """Share of the requests that is audited."""
+    audit_tiers: tuple[str, ...] = ()
+    """Of `tiers`, those that an audit runs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,5 +61,7 @@ def served_tasks(settings: Settings, known: Mapping[str, Status]) -> dict[str, S
         sla_s = task.sla_ms / 1000.0 if task is not None and task.sla_ms is not None else None
         tiers = tuple(tier for tier in names if tier in allowed)
         routed = name in known and status is not Status.UNCERTIFIED and status.at_least(weakest)
-        out[name] = Served(name, tiers, status, routed, sla_s)
+        audits = audit_tiers(settings, tiers)
+        rate = audit_rate(settings, status) if len(audits) > 1 else 0.0  # one tier is compared with nothing
+        out[name] = Served(name, tiers, status, routed, sla_s, rate, audits)
     return out

@@ -12,6 +12,9 @@ from routenlp.gateway.request import ChatRequest
 from routenlp.store.sql.keys import KeyRow
 from routenlp.store.sql.records import Content, TraceRecord
 
+_ABOUT_US = frozenset({"model", "stream", "stream_options", "user", "metadata", "safety_identifier"})
+"""Fields that another tier need not be given to answer the same: how this answer travels, and whom it is for."""
+
 
 def top_cost_usd(course: Course, live: Live) -> float | None:
     """What the last allowed tier would have cost with the tokens of the answer that was returned; None without one.
@@ -59,13 +62,18 @@ def trace_record(
         estimates={e.tier: e.quality for e in route.estimates} if route is not None else {},
         propensities={p.tier: p.probability for p in route.propensities} if route is not None else {},
         top_cost_usd=top_cost_usd(course, live),
+        audited=course.audited,
+        audit_propensity=course.aim.audit_rate or None,
+        audit_tiers=course.aim.served.audit_tiers if course.audited else (),
         content=content,
     )
 
 
 def content_of(request: ChatRequest, course: Course, live: Live, streamed: Mapping[str, str]) -> Content | None:
     """What was said; None where the settings let nothing be stored. `streamed`: by tier, the text of streams."""
-    if live.settings.content.store != "all":
+    kept = live.settings.content.store
+    if kept == "none" or (kept == "audits" and not course.audited):
         return None
     answers = {tier: whole.answer.text for tier, whole in course.wholes.items()}
-    return Content(msgspec.json.decode(request.fields["messages"]), answers | dict(streamed), request.size_bytes)
+    asked = {name: msgspec.json.decode(raw) for name, raw in request.fields.items() if name not in _ABOUT_US}
+    return Content(asked, answers | dict(streamed), request.size_bytes)

@@ -24,8 +24,15 @@ class Records(Protocol):
     def dropped(self) -> int:
         """How many could not be taken."""
 
+    @property
+    def dropped_audits(self) -> int:
+        """How many of them were audits."""
+
     def put(self, record: Record) -> bool:
         """False: dropped, and counted."""
+
+    def lost(self, *, audited: bool) -> None:
+        """A record could not even be made: counted as dropped."""
 
 
 class NoRecords:
@@ -33,10 +40,14 @@ class NoRecords:
 
     depth = 0
     dropped = 0
+    dropped_audits = 0
 
     def put(self, record: Record) -> bool:  # noqa: ARG002 - the contract's
         """Nothing is kept."""
         return True
+
+    def lost(self, *, audited: bool) -> None:
+        """Nothing is counted."""
 
 
 @dataclass(slots=True, eq=False)

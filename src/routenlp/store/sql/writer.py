@@ -93,6 +93,11 @@ class RecordWriter:
             self._wake.set()
         return True
 
+    def lost(self, *, audited: bool) -> None:
+        """Counts a record that could not even be made as dropped."""
+        with self._lock:
+            self._add_dropped(audited=audited)
+
     def close(self, timeout_s: float) -> bool:
         """Commits what waits and ends the thread; whether all was stored in time. Then nothing can be put any more."""
         with self._lock:
@@ -117,9 +122,11 @@ class RecordWriter:
         return record
 
     def _count_dropped(self, record: Record) -> None:
+        self._add_dropped(audited=isinstance(record, TraceRecord) and record.audited)
+
+    def _add_dropped(self, *, audited: bool) -> None:
         self.dropped += 1
-        if isinstance(record, TraceRecord) and record.audited:
-            self.dropped_audits += 1
+        self.dropped_audits += audited
 
     def _run(self) -> None:
         pause_s = 0.0

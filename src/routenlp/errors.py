@@ -12,6 +12,7 @@
     ├── TrainingError          a model cannot be fitted from these rows
     ├── ArtefactError          a stored model or policy is incomplete, altered or of another format
     ├── StoreError             the database of traces, spend and keys cannot be used
+    │   └── LockHeld           another turn or promotion is at work
     ├── BackendError           a tier could not answer
     └── IllegalMove            the machine was advanced in a way that its rules forbid
 
@@ -74,6 +75,10 @@ class ArtefactError(RouteNlpError):
 
 class StoreError(RouteNlpError):
     """The database of traces, spend and keys cannot be opened, read or written."""
+
+
+class LockHeld(StoreError):
+    """Another turn or promotion is at work on the same store; the message says whose, and since when."""
 
 
 class BackendError(RouteNlpError):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,20 @@ def _digest(value: object) -> str:
 def _what_decides(price: Price) -> dict[str, float]:
     """What a rule weighs: a provider's cache is not foreseen, so its prices prove nothing and void nothing."""
     return {"input_usd_per_mtok": price.input_usd_per_mtok, "output_usd_per_mtok": price.output_usd_per_mtok}
+
+
+def proved_for(parts: Mapping[str, Parts]) -> ProvedFor:
+    """Hashes of everything that decides an answer, its grade and its price, from a policy's parts by name."""
+    frame: Any = parts["frame"].meta
+    tiers = frame["portfolio"]
+    return ProvedFor(
+        models=_digest(frame["models"]),
+        prompts=_digest([[tier["name"], tier["backend"], tier["model"]] for tier in tiers]),
+        router=_digest([fingerprint(parts["router"]), fingerprint(parts["stop_rule"])]),
+        scorer=fingerprint(parts["scorer"]),
+        judge=_digest([[task["name"], task["metric"], task["handled_at"]] for task in frame["tasks"]]),
+        prices=_digest([tier["price"] for tier in tiers]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +90,7 @@ class Policy:
 
     def proved_for(self) -> ProvedFor:
         """Hashes of everything that decides an answer, its grade and its price, for certificates to be bound to."""
-        tiers = self.portfolio.tiers
-        return ProvedFor(
-            models=_digest({tier: dict(by_task) for tier, by_task in self.models.items()}),
-            prompts=_digest([[tier.name, tier.backend, tier.model] for tier in tiers]),
-            router=_digest([fingerprint(self.router.parts()), fingerprint(self.stop_rule.parts())]),
-            scorer=fingerprint(self.scorer.parts()),
-            judge=_digest(
-                [[name, self.tasks[name].metric, self.tasks[name].handled_at] for name in sorted(self.tasks)]
-            ),
-            prices=_digest([_what_decides(tier.price) for tier in tiers]),
-        )
+        return proved_for(self.parts())
 
     def status(self, task: str) -> Status:
         """What is proved of this very policy on `task`; UNCERTIFIED without a certificate, or when it is void."""

@@ -28,7 +28,7 @@ from routenlp.errors import ArtefactError
 from routenlp.types import Parts
 
 FORMAT = 1
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 
 
 def write(folder: Path, parts: Mapping[str, Parts]) -> str:
@@ -40,7 +40,7 @@ def write(folder: Path, parts: Mapping[str, Parts]) -> str:
     try:
         files = {name: data for part, value in parts.items() for name, data in _files(part, value).items()}
         manifest = _canonical({"format": FORMAT, "files": {name: _sha256(data) for name, data in files.items()}})
-        for name, data in {**files, _MANIFEST: manifest}.items():
+        for name, data in {**files, MANIFEST: manifest}.items():
             _write_synced(temporary / name, data)
         _sync_folder(temporary)
         temporary.rename(folder)
@@ -56,22 +56,33 @@ def read(folder: Path, *, version: str | None = None) -> dict[str, Parts]:
 
     With `version` (what `write` returned) a folder that was rewritten as a whole is refused too.
     """
-    raw = _bytes(folder / _MANIFEST)
+    contents, raw = _checked(folder)
     if version is not None and _sha256(raw) != version:
-        raise _altered(folder / _MANIFEST, f"has version {_sha256(raw)[:12]}, expected {version[:12]}")
-    files = _manifest_files(folder / _MANIFEST, raw)
-    left_over = sorted({p.name for p in folder.iterdir()} - {*files, _MANIFEST})
+        raise _altered(folder / MANIFEST, f"has version {_sha256(raw)[:12]}, expected {version[:12]}")
+    return {
+        name.removesuffix(".json"): _part(folder, name.removesuffix(".json"), contents)
+        for name in sorted(contents)
+        if name.endswith(".json")
+    }
+
+
+def verify(folder: Path) -> str:
+    """The version of the artefact in `folder`, every byte checked and nothing decoded; raises `ArtefactError`."""
+    return _sha256(_checked(folder)[1])
+
+
+def _checked(folder: Path) -> tuple[dict[str, bytes], bytes]:
+    """Contents by file name, and the manifest."""
+    raw = _bytes(folder / MANIFEST)
+    files = _manifest_files(folder / MANIFEST, raw)
+    left_over = sorted({p.name for p in folder.iterdir()} - {*files, MANIFEST})
     if left_over:
         raise _altered(folder / left_over[0], "is not in the manifest")
     contents = {name: _bytes(folder / name) for name in files}
     for name, data in contents.items():
         if _sha256(data) != files[name]:
             raise _altered(folder / name, f"has SHA-256 {_sha256(data)[:12]}, the manifest says {files[name][:12]}")
-    return {
-        name.removesuffix(".json"): _part(folder, name.removesuffix(".json"), contents)
-        for name in sorted(contents)
-        if name.endswith(".json")
-    }
+    return contents, raw
 
 
 def _files(name: str, parts: Parts) -> dict[str, bytes]:

@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from routenlp.errors import StoreError
+from routenlp.store.file_lock import open_locked
 
 TURN_BYTES = 1 << 20
 _SUFFIXES = ("-charges.a", "-charges.b")
@@ -127,20 +128,9 @@ def _charge(line: bytes) -> Charge | None:
 
 
 def _take_lock(path: Path) -> int:
-    """An open file that no other process has locked. The lock ends with the process, however it ends."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as exc:
-        raise StoreError(str(path), f"cannot be opened ({exc.strerror})", "Make its folder writable.") from exc
-    try:
-        import fcntl
-    except ImportError:
-        return handle  # Windows: no such lock, so running one gateway a store is up to its user
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(handle)
+    handle = open_locked(path)
+    if handle is None:
         raise StoreError(
             str(path), "is held by another gateway", "Run one gateway a store, or give this one its own in store.url."
-        ) from exc
+        )
     return handle

@@ -153,7 +153,65 @@ CREATE TABLE audit_spend (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+CREATE TABLE policy_versions (
+  id TEXT PRIMARY KEY,
+  digest TEXT NOT NULL UNIQUE,
+  state TEXT NOT NULL
+    CHECK (state IN ('draft', 'calibrated', 'shadow', 'canary', 'active', 'retired', 'rejected')),
+  made_s REAL NOT NULL,
+  origin TEXT NOT NULL,
+  parent TEXT,
+  detail TEXT NOT NULL
+);
+CREATE UNIQUE INDEX one_active_policy ON policy_versions (state) WHERE state = 'active';
+
+CREATE TABLE policy_moves (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_s REAL NOT NULL,
+  version TEXT NOT NULL,
+  before TEXT,
+  after TEXT NOT NULL,
+  share REAL NOT NULL,
+  who TEXT NOT NULL,
+  evidence TEXT NOT NULL
+);
+CREATE INDEX policy_moves_by_version ON policy_moves (version, seq);
+
+CREATE TABLE policy_pointer (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  revision INTEGER NOT NULL,
+  active TEXT,
+  previous TEXT,
+  candidate TEXT,
+  share REAL NOT NULL CHECK (share >= 0 AND share <= 1)
+);
+INSERT INTO policy_pointer (one, revision, share) VALUES (1, 0, 0);
+
+CREATE TABLE gate_looks (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_s REAL NOT NULL,
+  version TEXT NOT NULL,
+  level REAL NOT NULL,
+  rows TEXT NOT NULL
+);
+
+CREATE TABLE shadowed (
+  trace_id TEXT NOT NULL,
+  version TEXT NOT NULL,
+  at_s REAL NOT NULL,
+  task TEXT NOT NULL,
+  served_tier TEXT NOT NULL,
+  served_nanos INTEGER NOT NULL,
+  tier TEXT,
+  nanos INTEGER,
+  same INTEGER,
+  top INTEGER NOT NULL,
+  PRIMARY KEY (version, trace_id)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -36,6 +36,18 @@ CHUNK = 64
 _CONTENT_COLUMNS = ("trace_id", "at_s", "body")
 _FEEDBACK_COLUMNS = ("id", "about", "at_s", "key_id", "kind", "value")
 _AUDIT_COLUMNS = ("trace_id", "at_s", "task", "policy", "propensity", "tiers", "state", "reason", "changed_s")
+_SHADOWED_COLUMNS = (
+    "trace_id",
+    "version",
+    "at_s",
+    "task",
+    "served_tier",
+    "served_nanos",
+    "tier",
+    "nanos",
+    "same",
+    "top",
+)
 INSERTS: dict[str, dict[int, str]] = {
     table: {rows: _insert(table, columns, rows) for rows in (CHUNK, 8, 1)}
     for table, columns in (
@@ -43,6 +55,7 @@ INSERTS: dict[str, dict[int, str]] = {
         ("content", _CONTENT_COLUMNS),
         ("feedback", _FEEDBACK_COLUMNS),
         ("audits", _AUDIT_COLUMNS),
+        ("shadowed", _SHADOWED_COLUMNS),
     )
 }
 """By table and number of rows. A row whose id is there already is left as it is."""
@@ -81,3 +94,24 @@ SELECT task, status, policy, max(at_s) FROM traces WHERE at_s >= ? GROUP BY task
 DROPPED_SINCE = "SELECT coalesce(sum(records), 0), coalesce(sum(audits), 0) FROM dropped WHERE at_s >= ?"
 FEEDBACK_SINCE = "SELECT kind, count(*) FROM feedback WHERE at_s >= ? GROUP BY kind ORDER BY kind"
 SPEND_BY_KEY = "SELECT key_id, sum(charges), sum(nanos) FROM spend WHERE day >= ? GROUP BY key_id ORDER BY key_id"
+
+_VERSION_COLUMNS = "id, digest, state, made_s, origin, parent, detail"
+INSERT_VERSION = f"INSERT INTO policy_versions ({_VERSION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+VERSIONS = f"SELECT {_VERSION_COLUMNS} FROM policy_versions ORDER BY made_s, id"  # noqa: S608
+VERSION = f"SELECT {_VERSION_COLUMNS} FROM policy_versions WHERE id = ?"  # noqa: S608
+SET_STATE = "UPDATE policy_versions SET state = ? WHERE id = ? AND state = ?"
+INSERT_MOVE = """
+INSERT INTO policy_moves (at_s, version, before, after, share, who, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+MOVES_OF = """
+SELECT at_s, version, before, after, share, who, evidence FROM policy_moves WHERE version = ? ORDER BY seq
+"""
+POINTER = "SELECT revision, active, previous, candidate, share FROM policy_pointer"
+SET_POINTER = """
+UPDATE policy_pointer SET revision = revision + 1, active = ?, previous = ?, candidate = ?, share = ?
+"""
+INSERT_LOOK = "INSERT INTO gate_looks (at_s, version, level, rows) VALUES (?, ?, ?, ?)"
+LOOKS = "SELECT version, level, rows FROM gate_looks ORDER BY seq"
+SHADOWED_OF = """
+SELECT task, served_tier, served_nanos, tier, nanos, same, top FROM shadowed WHERE version = ? ORDER BY trace_id
+"""

@@ -1,0 +1,109 @@
+"""Students learn by being fitted again, on the rows that they began with and on every lesson since: seconds each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from routenlp.cascade.policy import fingerprint
+from routenlp.contracts import Encoder, TokenEncoder
+from routenlp.loop.lessons import Lesson
+from routenlp.store import artefacts
+from routenlp.training import students
+from routenlp.training.distil.distiller import Distilled, lessons_hash, some, version_name
+from routenlp.types import Example, Parts, Prediction, TrainingFold
+
+HELD_OUT = "held-out"
+
+
+@dataclass(frozen=True, slots=True)
+class StudentTask:
+    """How one task's students are fitted."""
+
+    kind: str
+    """`classifier`, `tagger`, `picker` or `retriever`."""
+    fold: TrainingFold
+    """What they were fitted on before there was a lesson."""
+    handled_at: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudentDistiller:
+    """`Distiller` of all student tiers together, because a task's dearer student builds on its cheaper one.
+
+    `distil` wants all lessons there ever were: a refit forgets what it is not given. A task without a lesson keeps the
+    students that it has.
+    """
+
+    models: Mapping[str, str]
+    """By tier, cheapest first: `ngram` or `minilm`."""
+    current: Mapping[str, Path]
+    """By tier, the artefact that serves now."""
+    tasks: Mapping[str, StudentTask]
+    encoder: TokenEncoder
+    rich: Encoder
+    """The same model's longer vectors."""
+    seed: int
+
+    def distil(self, lessons: Sequence[Lesson], into: Path) -> tuple[Distilled, ...]:
+        """One version a tier, each an artefact with a part for every task; see `Distiller`."""
+        learned = lessons_hash(some(lessons))
+        now = {tier: artefacts.read(folder) for tier, folder in self.current.items()}
+        made_of = [learned, self.seed, {tier: _summary(parts) for tier, parts in now.items()}]
+        names = {tier: version_name(tier, *made_of) for tier in self.models}
+        if not all((into / name).is_dir() and (into / f"{name}.{HELD_OUT}").is_dir() for name in names.values()):
+            self._make(lessons, into, names, now)
+        return tuple(
+            Distilled(tier, name, into / name, len(lessons), learned, _held_out(into / f"{name}.{HELD_OUT}"))
+            for tier, name in names.items()
+        )
+
+    def _make(
+        self, lessons: Sequence[Lesson], into: Path, names: Mapping[str, str], now: Mapping[str, Mapping[str, Parts]]
+    ) -> None:
+        parts = {tier: dict(now[tier]) for tier in self.models}
+        held_out: dict[str, dict[str, Any]] = {tier: {} for tier in self.models}
+        for name in sorted({lesson.query.task for lesson in lessons}):
+            fits = students.fit(
+                self.tasks[name].kind,
+                list(self.models.values()),
+                students.Job(
+                    self._with(name, lessons), self.encoder, self.rich, self.tasks[name].handled_at, self.seed
+                ),
+            )
+            for tier, model in self.models.items():
+                parts[tier][name] = fits[model].student.parts()
+                held_out[tier][name] = {id_: (p.text, p.token_probs) for id_, p in fits[model].held_out.items()}
+        for tier, name in names.items():
+            # The larger part first: where the second is missing, both are made again, to the same bytes.
+            if not (into / name).is_dir():
+                artefacts.write(into / name, parts[tier])
+            if not (into / f"{name}.{HELD_OUT}").is_dir():
+                said = {task: Parts("held_out", {}, {"said": rows}) for task, rows in held_out[tier].items()}
+                artefacts.write(into / f"{name}.{HELD_OUT}", said)
+
+    def _with(self, task: str, lessons: Sequence[Lesson]) -> TrainingFold:
+        begun = self.tasks[task].fold.examples
+        known = {example.query.id for example in begun}
+        new = [
+            Example(lesson.query, lesson.answer, lesson.group)
+            for lesson in lessons
+            if lesson.query.task == task and lesson.query.id not in known
+        ]
+        return TrainingFold(task, (*begun, *new))
+
+
+def _summary(parts: Mapping[str, Parts]) -> dict[str, str]:
+    return {task: fingerprint(part) for task, part in parts.items()}
+
+
+def _held_out(folder: Path) -> dict[str, dict[str, Prediction]]:
+    return {
+        task: {
+            id_: Prediction(text, None if probs is None else tuple(probs))
+            for id_, (text, probs) in cast("dict[str, Any]", part.meta["said"]).items()
+        }
+        for task, part in artefacts.read(folder).items()
+    }

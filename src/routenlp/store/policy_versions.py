@@ -163,6 +163,19 @@ class PolicyVersions:
                 self._log(held, content.id, None, State.DRAFT, 0.0, {"kind": "added", "from": origin}, now_s)
         return self.find(content.id)
 
+    def adopt(self, held: Held, folder: Path, *, origin: str, now_s: float) -> Version:
+        """The first policy of a store: the one in `folder`, active at once, for there is none to compare it with.
+
+        Raises `IllegalMove` where one is active, and what `add` and `move` raise.
+        """
+        if (active := self.pointer().active) is not None:
+            raise IllegalMove(str(folder), f"cannot be the first policy: {active} is active", "Promote it instead.")
+        version = self.add(held, folder, origin=origin, now_s=now_s)
+        for after in (State.CALIBRATED, State.ACTIVE):
+            if version.state is not after:
+                version = self.move(held, version.id, after, {"kind": "first"}, now_s=now_s)
+        return version
+
     def move(
         self,
         held: Held,
@@ -231,12 +244,17 @@ class PolicyVersions:
                 self._change(held, before, State.ACTIVE, evidence, now_s, 1.0)
         return self.pointer()
 
+    def note(self, held: Held, version: str, evidence: Mapping[str, Any], *, now_s: float) -> None:
+        """Keeps evidence that moved nothing: a canary's figures of today, or a verdict that a person acts on."""
+        with mapped(self._store), transaction(self._connection):
+            self._log_same(held, self._read(version), evidence, now_s)
+
     def log_look(self, held: Held, version: str, level: float, rows: frozenset[str], *, now_s: float) -> None:
         """The gate looks at these rows (`loop.delta.row_keys`) at this level; to be called before it does."""
         with mapped(self._store), transaction(self._connection):
-            self._read(version)
+            found = self._read(version)
             self._connection.execute(statements.INSERT_LOOK, (now_s, version, level, _json(sorted(rows))))
-            self._log_same(held, version, {"kind": "gate look", "level": level, "rows": len(rows)}, now_s)
+            self._log_same(held, found, {"kind": "gate look", "level": level, "rows": len(rows)}, now_s)
 
     def _activate(self, held: Held, pointer: Pointer, found: Version, now_s: float) -> None:
         """The active one is retired; a candidate that was compared with it has lost what it was compared with."""
@@ -280,9 +298,10 @@ class PolicyVersions:
         row = (now_s, version, before.value if before else None, after.value, share, held.who, _json(evidence))
         self._connection.execute(statements.INSERT_MOVE, row)
 
-    def _log_same(self, held: Held, version: str, evidence: Mapping[str, Any], now_s: float) -> None:
-        state = self._read(version).state
-        self._log(held, version, state, state, 0.0, evidence, now_s)
+    def _log_same(self, held: Held, found: Version, evidence: Mapping[str, Any], now_s: float) -> None:
+        pointer = self.pointer()
+        share = {pointer.active: 1.0, pointer.candidate: pointer.share}.get(found.id, 0.0)
+        self._log(held, found.id, found.state, found.state, share, evidence, now_s)
 
     def _point(self, to: Pointer) -> None:
         self._connection.execute(statements.SET_POINTER, (to.active, to.previous, to.candidate, to.share))

@@ -70,6 +70,12 @@ class TierSettings(_Frozen, frozen=True):
     total_s: Positive = 300.0
     retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
     """After the first try: on failed connections, 429 and 5xx."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Backend `student`: how many queries it answers at once."""
+    most_waiting: Annotated[int, msgspec.Meta(ge=0)] = 64
+    """Backend `student`: how many more may wait for a thread; the next one finds it busy."""
+    recording: str | None = None
+    """Backend `recorded`: the answers that the gateway replays, as JSON lines of id, task, text and answer."""
     max_connections: Annotated[int, msgspec.Meta(ge=1)] = 512
 
 

@@ -18,9 +18,9 @@ from routenlp.backends.remote.listed_prices import listed_price
 from routenlp.backends.student import registry
 from routenlp.backends.student.backend import StudentBackend
 from routenlp.backends.weights import Hub, LocalFolder, PackagedWheel, Source, encoder_folder
-from routenlp.cascade.policy import Policy
+from routenlp.cascade.policy import Policy, fingerprint
 from routenlp.conformal.verdict import Status
-from routenlp.contracts import Backend, Encoder
+from routenlp.contracts import Backend, Encoder, Student
 from routenlp.errors import SettingsError, UnknownPrice
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
@@ -29,7 +29,7 @@ from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.settings import Settings, TierSettings
 from routenlp.store import artefacts, policies
 from routenlp.training.minilm_graph import GRAPH_VERSION, build_int8
-from routenlp.types import Task
+from routenlp.types import Parts, Task
 
 HUB = "https://huggingface.co"
 UNGRADED = "none"
@@ -54,6 +54,8 @@ class Serving:
     policy: Policy
     statuses: Mapping[str, Status]
     """By task that it can route."""
+    students: Mapping[str, Mapping[str, Parts]]
+    """By tier that runs in this process, then task; empty where the folder has none."""
 
 
 def portfolio(settings: Settings) -> Portfolio:
@@ -101,14 +103,31 @@ def serving_policy(settings: Settings) -> Serving | None:
 
 
 def _stored(settings: Settings, folder: Path) -> Serving:
-    """The policy with the tiers, prices and tasks that are in force: where they differ, its certificates are void."""
+    """The policy with the tiers, students, prices and tasks in force: where they differ, its certificates are void."""
     policy = policies.load(folder / POLICY, _router_encoder(folder / ROUTER_ENCODER))
     in_force = portfolio(settings)
+    students = _stored_students(in_force, folder / TIERS)
     if in_force.names == policy.portfolio.names:
         known = tasks(settings)
         defined = {name: known.get(name, task) for name, task in policy.tasks.items()}
-        policy = replace(policy, portfolio=in_force, tasks=defined)
-    return Serving(policy, {task: policy.status(task) for task in policy.tasks})
+        models = {tier: {task: fingerprint(parts) for task, parts in its.items()} for tier, its in students.items()}
+        policy = replace(policy, portfolio=in_force, tasks=defined, models={**policy.models, **models})
+    return Serving(policy, {task: policy.status(task) for task in policy.tasks}, students)
+
+
+def _stored_students(in_force: Portfolio, folder: Path) -> dict[str, dict[str, Parts]]:
+    names = [tier.name for tier in in_force.tiers if tier.backend == "student"]
+    return {name: artefacts.read(folder / name) for name in names if (folder / name).is_dir()}
+
+
+def load_students(settings: Settings, stored: Mapping[str, Mapping[str, Parts]]) -> dict[str, dict[str, Student]]:
+    """The students in working order, by tier and task. The sentence encoder is loaded only where one asks for it."""
+    needed = any(part.meta.get("encoder") for parts in stored.values() for part in parts.values())
+    encoder = minilm(settings, lambda _: None) if needed else None
+    encoders = [encoder.with_pooling(rich=rich) for rich in (False, True)] if encoder is not None else []
+    return {
+        tier: {task: registry.load(part, encoders) for task, part in parts.items()} for tier, parts in stored.items()
+    }
 
 
 def _router_encoder(folder: Path) -> Encoder:
@@ -131,7 +150,7 @@ def _as_trained(settings: Settings, folder: Path) -> Serving:
         )
     in_order = Portfolio(tuple(tiers[name] for name in stored.stop_rule.tiers))
     policy = Policy(in_order, every, stored.router, TokenUncertainty(), stored.stop_rule)
-    return Serving(policy, dict.fromkeys(every, stored.status))
+    return Serving(policy, dict.fromkeys(every, stored.status), {})
 
 
 def tasks(settings: Settings) -> dict[str, Task]:

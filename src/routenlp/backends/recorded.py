@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 from statistics import NormalDist
 
+from routenlp.backends.counted import counted
 from routenlp.errors import BackendError
-from routenlp.portfolio.prices import count_tokens
 from routenlp.portfolio.tiers import Tier
-from routenlp.types import Answer, Query
+from routenlp.types import Answer, Prediction, Query
 
 MEDIAN_S = 0.800
 P99_S = 1.847
@@ -40,6 +40,4 @@ class RecordedBackend:
             raise BackendError(
                 f"tier {self._tier.name!r}", f"has no recording of query {query.id!r}", "Record it, or use a live tier."
             )
-        read, written = count_tokens(query.text), count_tokens(text)
-        cost = self._tier.price.cost_usd(read, written)
-        return Answer(self._tier.name, text, None, read, written, cost, modelled_latency_s(query.id))
+        return counted(self._tier, query, Prediction(text, None), modelled_latency_s(query.id))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from routenlp.bench.six_tasks.table import Table
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
@@ -15,8 +15,12 @@ from routenlp.cli.serve import check_installed, settings_file
 from routenlp.errors import RouteNlpError, SettingsError
 from routenlp.settings import Settings, load
 
+if TYPE_CHECKING:
+    from routenlp.gateway.tiers import LiveTier
+
 Grade = Literal["ok", "warning", "wrong"]
 PATIENCE_S = 10.0
+_QUESTION = b'{"model":"auto","messages":[{"role":"user","content":"Say ok."}],"max_tokens":16}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,17 @@ def run(given: Path | None, environ: Mapping[str, str], json_target: str | None,
 
 def look(settings: Settings, environ: Mapping[str, str], *, ask: bool) -> Iterator[Finding]:
     """Every finding, in the order of the settings."""
-    yield _checked("prices", lambda: _prices(settings))
-    yield _checked("keys of tiers", lambda: _secrets(settings, environ))
-    yield from _policy(settings)
-    yield _checked("store", lambda: _store(settings))
-    yield from _listeners(settings, environ)
+    found = [
+        _checked("prices", lambda: _prices(settings)),
+        _checked("keys of tiers", lambda: _secrets(settings, environ)),
+        *_policy(settings),
+        _checked("store", lambda: _store(settings)),
+        *_listeners(settings, environ),
+    ]
+    yield from found
     if ask:
-        yield from asyncio.run(_tiers(settings, environ))
+        told = {finding.says for finding in found}
+        yield from (finding for finding in asyncio.run(_tiers(settings, environ)) if finding.says not in told)
 
 
 def _checked(what: str, look_at: Callable[[], str]) -> Finding:
@@ -74,7 +82,7 @@ def _prices(settings: Settings) -> str:
 
 
 def _secrets(settings: Settings, environ: Mapping[str, str]) -> str:
-    from routenlp.gateway.assemble import secret_of
+    from routenlp.gateway.build_tiers import secret_of
 
     named = [tier for tier in settings.portfolio if tier.api_key_env is not None]
     for tier in named:
@@ -133,23 +141,32 @@ def _listeners(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findi
 
 async def _tiers(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     from routenlp.gateway.assemble import build_live, new_session
-    from routenlp.gateway.request import parse
 
-    question = parse(b'{"model":"auto","messages":[{"role":"user","content":"Say ok."}],"max_tokens":16}')
-    found = []
     async with new_session() as session:
         try:
             live = build_live(settings, environ, session)
-        except RouteNlpError:
-            return []  # told above
-        for name, tier in live.tiers.items():
-            try:
-                whole = await tier.whole(question, scored=True, limit_s=PATIENCE_S, last=True)
-            except RouteNlpError as exc:
-                found.append(Finding(f"tier {name}", "wrong", str(exc)))
-                continue
-            sure = whole.answer.token_probs is not None
-            says = f"answered in {whole.answer.latency_s:.2f} s, {'with' if sure else 'without'} log-probabilities"
-            last = name == list(live.tiers)[-1]
-            found.append(Finding(f"tier {name}", "ok" if sure or last else "warning", says))
-    return found
+        except RouteNlpError as exc:
+            return [Finding("tiers", "wrong", str(exc))]
+        last = list(live.tiers)[-1]
+        return [await _tier(tier, last=name == last) for name, tier in live.tiers.items()]
+
+
+async def _tier(tier: LiveTier, *, last: bool) -> Finding:
+    """Asks one short question; a recording, which knows its own alone, is asked none."""
+    from routenlp.gateway.recorded_tier import RecordedTier
+    from routenlp.gateway.request import parse
+    from routenlp.gateway.student_tier import StudentTier
+
+    what = f"tier {tier.tier.name}"
+    if isinstance(tier, RecordedTier):
+        return Finding(what, "ok", f"replays {len(tier):,} recorded answers, and is no model")
+    task = tier.tasks[0] if isinstance(tier, StudentTier) else None
+    question = replace(parse(_QUESTION), task=task)
+    try:
+        whole = await tier.whole(question, scored=True, limit_s=PATIENCE_S, last=True)
+    except RouteNlpError as exc:
+        return Finding(what, "wrong", str(exc))
+    sure = whole.answer.token_probs is not None
+    students = f"has students for {', '.join(tier.tasks)}; " if isinstance(tier, StudentTier) else ""
+    says = f"{students}answered in {whole.answer.latency_s:.2f} s, {'with' if sure else 'without'} log-probabilities"
+    return Finding(what, "ok" if sure or last else "warning", says)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from routenlp.backends.openai_compatible import completion
 from routenlp.backends.openai_compatible.body import Wanted, upstream_body, without
 from routenlp.backends.openai_compatible.completion import Completion, Usage
+from routenlp.backends.openai_compatible.events import as_events
 from routenlp.backends.remote.breaker import State
 from routenlp.backends.remote.failures import Kind, UpstreamError
 from routenlp.backends.remote.upstream import ByteStream, Upstream, names_logprobs
@@ -36,7 +37,7 @@ class LiveTier(Protocol):
 
     @property
     def streams(self) -> bool:
-        """Whether `stream` can be called."""
+        """Whether it speaks as it goes. One that does not is asked for a whole answer, which is sent as few events."""
 
     @property
     def state(self) -> State:
@@ -47,6 +48,26 @@ class LiveTier(Protocol):
 
     async def stream(self, request: ChatRequest, *, last: bool) -> ByteStream:
         """Raises `UpstreamError` before the first byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldStream:
+    """A whole answer as the events of a stream, all there at once."""
+
+    first: bytes
+
+    async def rest(self) -> AsyncIterator[bytes]:
+        """Nothing."""
+        return
+        yield b""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def held(whole: Whole) -> HeldStream:
+    """Of a tier that does not speak as it goes."""
+    return HeldStream(as_events(whole.body, show_usage=True))
 
 
 class OpenAITier:

@@ -19,6 +19,14 @@ def count_tokens(text: str) -> int:
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
+def first_tokens(text: str, most: int) -> str:
+    """`text` as far as its first `most` words and marks go; all of it where it has no more."""
+    for number, token in enumerate(_TOKEN.finditer(text), 1):
+        if number > most:
+            return text[: token.start()].rstrip()
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Cached:
     """Tokens of the input that a provider's prompt cache gave (`read`) or took (`write`; `write_1h`: for an hour)."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from routenlp.backends.counted import counted
 from routenlp.contracts import Student
 from routenlp.errors import BackendError
-from routenlp.portfolio.prices import count_tokens
 from routenlp.portfolio.tiers import Tier
 from routenlp.types import Answer, Prediction, Query
 
@@ -43,6 +43,4 @@ class StudentBackend:
 
     def priced(self, query: Query, prediction: Prediction, latency_s: float) -> Answer:
         """The answer that a prediction makes at this tier's price."""
-        read, written = count_tokens(query.text), count_tokens(prediction.text)
-        cost = self._tier.price.cost_usd(read, written)
-        return Answer(self._tier.name, prediction.text, prediction.token_probs, read, written, cost, latency_s)
+        return counted(self._tier, query, prediction, latency_s)

@@ -1,0 +1,61 @@
+"""A tier that replays a recording, such as a data set's human labels. It is no model, and says so in every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import msgspec
+
+from routenlp.backends.recording import Recording
+from routenlp.backends.remote.breaker import State
+from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.gateway.plain import Clerk
+from routenlp.gateway.request import ChatRequest
+from routenlp.gateway.tiers import HeldStream, Whole, held
+from routenlp.portfolio.tiers import Tier
+from routenlp.types import Prediction, Query
+
+
+class RecordedTier:
+    """Answers at once, as no live tier would, and without probabilities: a threshold never accepts its answers."""
+
+    streams: ClassVar[bool] = False
+    state: ClassVar[State] = State.CLOSED
+
+    def __init__(self, clerk: Clerk, recording: Recording, *, clock: Callable[[], float]) -> None:
+        self._clerk = clerk
+        self._recording = recording
+        self._clock = clock
+
+    @property
+    def tier(self) -> Tier:
+        """Name and price."""
+        return self._clerk.tier
+
+    def __len__(self) -> int:
+        """How many queries it has the answer to."""
+        return len(self._recording)
+
+    async def whole(self, request: ChatRequest, *, scored: bool, limit_s: float | None, last: bool) -> Whole:  # noqa: ARG002
+        """The recorded answer; raises `UpstreamError` (422) for a query that was not recorded."""
+        begun_s = self._clock()
+        query = self._clerk.query(request)
+        text = self._recording.find(query)
+        if text is None:
+            raise self._not_recorded(query)
+        return self._clerk.whole(request, query, Prediction(text, None), self._clock() - begun_s)
+
+    async def stream(self, request: ChatRequest, *, last: bool) -> HeldStream:
+        """The whole answer as a few events."""
+        return held(await self.whole(request, scored=False, limit_s=None, last=last))
+
+    def _not_recorded(self, query: Query) -> UpstreamError:
+        name = self.tier.name
+        message = (
+            f"Tier {name!r} is a recording of {len(self)} answers, not a model, and this query of task "
+            f"{query.task!r} is not among them. Ask one that is, or put a model in its place."
+        )
+        error = {"message": message, "type": "invalid_request_error", "param": "messages", "code": "not_recorded"}
+        body = msgspec.json.encode({"error": error})
+        return UpstreamError(name, Kind.STATUS, "has no recording of this query", status=422, body=body)

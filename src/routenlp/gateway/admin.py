@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from routenlp.errors import RouteNlpError
-from routenlp.gateway.app import guarded, health_routes
+from routenlp.gateway.app import ERRORS, document_route, guarded, health_routes
 from routenlp.gateway.errors import ApiError
 from routenlp.gateway.metrics import CONTENT_TYPE
+from routenlp.gateway.openapi.documents import admin_document
 from routenlp.gateway.state import Gateway
 
 Reload = Callable[[], Awaitable[None]]
@@ -54,7 +55,9 @@ def admin_app(gateway: Gateway, key: str | None, reload: Reload) -> Starlette:
             Route("/admin/status", guarded(status)),
             Route("/admin/reload", guarded(reloaded), methods=["POST"]),
             *health_routes(gateway),
-        ]
+            document_route(admin_document()),
+        ],
+        exception_handlers=ERRORS,
     )
 
 

@@ -13,6 +13,7 @@ from routenlp.gateway.chat import Chat
 from routenlp.gateway.errors import ApiError
 from routenlp.gateway.feedback import read_feedback
 from routenlp.gateway.models import model_list, one_model
+from routenlp.gateway.openapi.documents import public_document
 from routenlp.gateway.sending import ClientLeft, read_body
 from routenlp.gateway.state import Gateway
 
@@ -54,8 +55,9 @@ def public_app(gateway: Gateway) -> Starlette:
             Route("/v1/models/{name:path}", guarded(model)),
             Route("/v1/feedback", guarded(feedback), methods=["POST"]),
             *health_routes(gateway),
+            document_route(public_document()),
         ],
-        exception_handlers={404: _nothing_here, 405: _wrong_method},
+        exception_handlers=ERRORS,
     )
 
 
@@ -71,6 +73,15 @@ def health_routes(gateway: Gateway) -> list[Route]:
         return _json(b'{"status":"not ready"}', 503)
 
     return [Route("/health/live", live), Route("/health/ready", ready)]
+
+
+def document_route(document: bytes) -> Route:
+    """`GET /openapi.json`: needs no key, for it holds nothing of the settings."""
+
+    async def serve(_: Request) -> Response:
+        return _json(document)
+
+    return Route("/openapi.json", serve)
 
 
 def guarded(handler: Handler) -> Handler:
@@ -99,5 +110,11 @@ async def _nothing_here(request: Request, _: Exception) -> Response:
     return _error(ApiError(404, f"There is nothing at {request.url.path}.", code="not_found"))
 
 
-async def _wrong_method(request: Request, _: Exception) -> Response:
-    return _error(ApiError(405, f"{request.url.path} does not take {request.method}.", code="method_not_allowed"))
+async def _wrong_method(request: Request, exc: Exception) -> Response:
+    allowed = getattr(exc, "headers", None)
+    says = f"{request.url.path} does not take {request.method}."
+    return _error(ApiError(405, says, code="method_not_allowed", headers=allowed))
+
+
+ERRORS = {404: _nothing_here, 405: _wrong_method}
+"""In OpenAI's shape, for both listeners."""

@@ -14,7 +14,9 @@ _Text = Annotated[str, msgspec.Meta(max_length=100_000)]
 _Score = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
-class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
+class Feedback(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be said of one answer; at least one of `KINDS`."""
+
     id: _Id
     score: _Score | None = None
     label: _Text | None = None
@@ -22,8 +24,8 @@ class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
     correction: _Text | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Feedback)
-_KINDS: tuple[FeedbackKind, ...] = ("score", "label", "preference", "correction")
+_DECODER = msgspec.json.Decoder(Feedback)
+KINDS: tuple[FeedbackKind, ...] = ("score", "label", "preference", "correction")
 
 
 def read_feedback(body: bytes, *, at_s: float, key_id: str | None) -> list[FeedbackRecord]:
@@ -38,8 +40,8 @@ def read_feedback(body: bytes, *, at_s: float, key_id: str | None) -> list[Feedb
         raise ApiError(400, f"The body is no feedback: {exc}", code="invalid_feedback") from exc
     except UnicodeDecodeError as exc:
         raise ApiError(400, "The body is not UTF-8.", code="invalid_feedback") from exc
-    found = {kind: getattr(said, kind) for kind in _KINDS}
+    found = {kind: getattr(said, kind) for kind in KINDS}
     records = [FeedbackRecord(said.id, at_s, kind, value, key_id) for kind, value in found.items() if value is not None]
     if not records:
-        raise ApiError(400, f"Say at least one of {', '.join(_KINDS)}.", code="invalid_feedback")
+        raise ApiError(400, f"Say at least one of {', '.join(KINDS)}.", code="invalid_feedback")
     return records

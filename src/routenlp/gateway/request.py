@@ -35,7 +35,7 @@ _NULL = msgspec.Raw(b"null")
 _METADATA = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 _INSTRUCTIONS = frozenset({"system", "developer"})
-_MOST_CHOICES = 128
+MOST_CHOICES = 128
 TASK = "task"
 QUERY_ID = "query_id"
 _OURS = frozenset({TASK, QUERY_ID, "schema"})
@@ -98,7 +98,7 @@ def parse(body: bytes) -> ChatRequest:
         text=_text(last),
         turns=tuple(Turn(m.role, _text(m)) for m in earlier if m.role not in _INSTRUCTIONS),
         tool_call_ids=_tool_results(messages),
-        most_tokens=_field(fields, "max_completion_tokens", int | None) or _field(fields, "max_tokens", int | None),
+        most_tokens=_whole(fields, "max_completion_tokens") or _whole(fields, "max_tokens"),
         n=_count(fields),
         size_bytes=len(body),
     )
@@ -124,9 +124,9 @@ def _model(fields: dict[str, msgspec.Raw]) -> str:
 
 
 def _count(fields: dict[str, msgspec.Raw]) -> int:
-    n = _field(fields, "n", int | None)
-    if n is not None and not 1 <= n <= _MOST_CHOICES:
-        raise ApiError(400, f"`n` is {n}: use 1 to {_MOST_CHOICES}.", param="n", code="invalid_value")
+    n = _whole(fields, "n")
+    if n is not None and not 1 <= n <= MOST_CHOICES:
+        raise ApiError(400, f"`n` is {n}: use 1 to {MOST_CHOICES}.", param="n", code="invalid_value")
     return n or 1
 
 
@@ -138,6 +138,14 @@ def _field(fields: dict[str, msgspec.Raw], name: str, type_: Any) -> Any:
         return msgspec.json.decode(raw, type=type_)
     except (msgspec.DecodeError, RecursionError) as exc:
         raise ApiError(400, f"`{name}`: {exc}", param=name, code="invalid_type") from exc
+
+
+def _whole(fields: dict[str, msgspec.Raw], name: str) -> int | None:
+    """A whole number; 1.0 is one, in JSON."""
+    value: int | float | None = _field(fields, name, int | float | None)
+    if isinstance(value, float) and not value.is_integer():
+        raise ApiError(400, f"`{name}` is no whole number.", param=name, code="invalid_type")
+    return None if value is None else int(value)
 
 
 def _take_metadata(fields: dict[str, msgspec.Raw]) -> tuple[dict[str, str], dict[str, msgspec.Raw]]:

@@ -62,7 +62,7 @@ class _Format(msgspec.Struct):
 
 def dialect(key: str | None) -> Dialect:
     """Of the Messages API."""
-    return Dialect("/messages", {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})})
+    return Dialect("/messages", {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}, key)
 
 
 def messages_body(fields: Mapping[str, msgspec.Raw], model: str, *, stream: bool, most_tokens: int) -> bytes:

@@ -15,7 +15,7 @@ _TRUE, _FALSE = msgspec.Raw(b"true"), msgspec.Raw(b"false")
 
 def dialect(key: str | None) -> Dialect:
     """Of chat completions."""
-    return Dialect("/chat/completions", {"Authorization": f"Bearer {key}"} if key else {})
+    return Dialect("/chat/completions", {"Authorization": f"Bearer {key}"} if key else {}, key)
 
 
 @dataclass(frozen=True, slots=True)

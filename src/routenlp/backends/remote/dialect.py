@@ -14,3 +14,5 @@ class Dialect:
     """After an endpoint's address with its /v1."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The key among them, and so never shown."""
+    secret: str | None = field(default=None, repr=False)
+    """The key itself, which an endpoint may quote when it refuses a request: taken out of what it says."""

@@ -112,6 +112,7 @@ class Upstream:
         self._clock = clock
         self._chance = chance
         self._headers = CIMultiDict({**_ACCEPT_AS_IS, **dialect.headers})
+        self._secret = dialect.secret.encode() if dialect.secret else b""
         self._addresses = {endpoint.url: URL(endpoint.url) for endpoint in self.endpoints}
         self._connect = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s)
 
@@ -222,7 +223,7 @@ class Upstream:
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> UpstreamError:
         wait_s = retry_after_s(response.headers.get("retry-after"))
-        body = await response.content.read(1 << 16) if response.status >= 400 else b""
+        body = self._without_key(await response.content.read(1 << 16)) if response.status >= 400 else b""
         kind = Kind.STATUS if response.status >= 400 else Kind.GARBAGE
         return UpstreamError(
             self.tier,
@@ -232,6 +233,9 @@ class Upstream:
             body=body,
             retry_after_s=wait_s,
         )
+
+    def _without_key(self, said: bytes) -> bytes:
+        return said.replace(self._secret, b"[secret]") if self._secret else said
 
     async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
         parts, size = [], 0

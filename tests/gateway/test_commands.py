@@ -6,7 +6,8 @@ import contextlib
 import json
 
 import pytest
-from tests.gateway import running
+from aiohttp import web
+from tests.gateway import messages_stub, running
 from tests.gateway.stub import status
 
 from routenlp.cli import doctor, init
@@ -23,6 +24,17 @@ def test_init_writes_settings_that_can_be_read_and_priced(tmp_path, capsys):
     assert portfolio(settings).top == "frontier"
     assert portfolio(settings).tiers[1].price.output_usd_per_mtok > 0
     assert "routenlp serve" in capsys.readouterr().out
+
+
+def test_what_the_settings_leave_as_a_comment_can_be_read_and_priced_too():
+    lines = init.template().splitlines()
+    begin = next(at for at, line in enumerate(lines) if "name: claude" in line)
+    end = next(at for at, line in enumerate(lines) if "name: frontier" in line)
+    lines[begin:end] = [line.replace("# ", "", 1) for line in lines[begin:end]]
+    settings = load(None, {}, default="\n".join(lines))
+    assert [tier.backend for tier in settings.portfolio] == ["openai", "anthropic", "openai"]
+    price = portfolio(settings).tiers[1].price
+    assert 0 < price.cache_read_usd_per_mtok < price.input_usd_per_mtok < price.output_usd_per_mtok
 
 
 def test_init_does_not_overwrite(tmp_path):
@@ -54,6 +66,19 @@ def test_all_is_well(stub, policy_folder, tmp_path, capsys):
     found = findings(tmp_path, running.settings(stub.url, policy_folder), capsys)
     assert found["policy"] == found["tier small"] == found["task intent"] == "ok"
     assert "wrong" not in found.values()
+
+
+def test_a_tier_of_another_api_is_asked_in_its_own_words(stub, tmp_path, capsys):
+    async def answers(asked):
+        return web.json_response(messages_stub.message(asked))
+
+    stub.behaviours |= {"mid-model": answers, "top-model": answers}
+    text = running.settings(stub.url, None)
+    for tier in ("mid", "top"):
+        text = text.replace(f"name: {tier}, backend: openai", f"name: {tier}, backend: anthropic")
+    found = findings(tmp_path, text, capsys)
+    assert (found["tier mid"], found["tier top"]) == ("warning", "ok"), "without log-probabilities"
+    assert [asked.request.path for asked in stub.asked][1:] == ["/v1/messages"] * 2
 
 
 def test_what_is_wrong_is_named(stub, policy_folder, tmp_path, capsys):

@@ -14,9 +14,11 @@ from routenlp.conformal.certificate import Certificate, ProvedFor, to_json, void
 from routenlp.conformal.verdict import Status
 from routenlp.contracts import Router, Scorer, StopRule
 from routenlp.errors import UnknownTask
-from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio
 from routenlp.types import Call, Parts, Query, Route, Step, Stop, Task
+
+_WEIGHED = ("input_usd_per_mtok", "output_usd_per_mtok")
+"""What a rule weighs of a price: a provider's cache is not foreseen, so its prices prove nothing and void nothing."""
 
 
 def fingerprint(parts: Parts) -> str:
@@ -34,11 +36,6 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
-def _what_decides(price: Price) -> dict[str, float]:
-    """What a rule weighs: a provider's cache is not foreseen, so its prices prove nothing and void nothing."""
-    return {"input_usd_per_mtok": price.input_usd_per_mtok, "output_usd_per_mtok": price.output_usd_per_mtok}
-
-
 def proved_for(parts: Mapping[str, Parts]) -> ProvedFor:
     """Hashes of everything that decides an answer, its grade and its price, from a policy's parts by name."""
     frame: Any = parts["frame"].meta
@@ -49,7 +46,7 @@ def proved_for(parts: Mapping[str, Parts]) -> ProvedFor:
         router=_digest([fingerprint(parts["router"]), fingerprint(parts["stop_rule"])]),
         scorer=fingerprint(parts["scorer"]),
         judge=_digest([[task["name"], task["metric"], task["handled_at"]] for task in frame["tasks"]]),
-        prices=_digest([tier["price"] for tier in tiers]),
+        prices=_digest([{name: tier["price"][name] for name in _WEIGHED} for tier in tiers]),
     )
 
 

@@ -61,6 +61,13 @@ CHANGES = {
 }
 
 
+def test_a_price_of_cached_tokens_voids_nothing():
+    first, *rest = PORTFOLIO.tiers
+    cached = replace(first, price=replace(first.price, cache_read_usd_per_mtok=0.1))
+    changed = replace(certified(BASE), portfolio=Portfolio((cached, *rest)))
+    assert changed.status("intent") is Status.CERTIFIED
+
+
 def test_a_policy_without_a_certificate_is_uncertified():
     assert BASE.status("intent") is Status.UNCERTIFIED
 

@@ -35,6 +35,8 @@ class Method(StrEnum):
     BETTING = "betting"
     NORMAL = "normal"
     ORDER_STATISTIC = "order statistic"
+    POINT = "point estimate"
+    """Nothing was tested: of EMPIRICAL alone."""
 
 
 @dataclass(frozen=True, slots=True)

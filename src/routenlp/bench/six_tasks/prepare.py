@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from routenlp.replay.calibrate import CalibrationRows, calibration_rows
 from routenlp.replay.certify import Certified, certify, fix_ladder
 from routenlp.replay.folds import row_hash
 from routenlp.replay.recorded import Recorded, record
+from routenlp.replay.seen import Seen, with_seen
 from routenlp.router.estimator import LinearEstimator, features
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.settings import Settings
@@ -94,8 +96,15 @@ def prepare(
         targets = {task: 1.0 - settings.tasks[task].eps for task in rows}
         proofs = {task: _prove(settings, workload, trained[task], row) for task, row in rows.items()}
         chosen = calibrate(rows, targets, {task: settings.tasks[task].alpha for task in rows}, proofs)
-    policies.save(folder / wiring.POLICY, frame.learned(chosen.settings[ROUTENLP]))
+    policy = frame.learned(chosen.settings[ROUTENLP])
+    seen = {task: _seen(settings, workload, row.recorded) for task, row in rows.items()}
+    policies.save(folder / wiring.POLICY, with_seen(policy, seen, datetime.now(UTC)))
     return Prepared(folder, frame, chosen, trained, rows)
+
+
+def _seen(settings: Settings, workload: Workload, calibration: Recorded) -> Seen:
+    queries = [e.query for e in workload.folds[calibration.task].calibrate.examples]
+    return Seen(queries, calibration, settings.tasks[calibration.task].eps)
 
 
 def _fit_students(

@@ -19,14 +19,13 @@ from routenlp.bench.six_tasks.rivals import Answered, Compared, compare
 from routenlp.bench.six_tasks.systems import ROUTENLP, policies
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cascade.policy import Policy
-from routenlp.contracts import Backend
 from routenlp.grading.metrics import metric
 from routenlp.replay.intervals import Interval, over_tasks, quantile_interval
 from routenlp.replay.recorded import Recorded, record
-from routenlp.replay.serve import serve
+from routenlp.replay.serve import lookups, serve
 from routenlp.router.estimator import features
 from routenlp.settings import Settings
-from routenlp.types import Answer, Example, Query, Trace
+from routenlp.types import Example, Trace
 
 ROUTING_SAMPLE = 500
 """Decisions timed a task."""
@@ -53,16 +52,6 @@ class Result:
     """Median time of a routing decision."""
     seconds: float
     peak_rss_mb: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Lookup:
-    """A backend that hands out answers given before."""
-
-    answers: Mapping[str, Answer]
-
-    def answer(self, query: Query) -> Answer:
-        return self.answers[query.id]
 
 
 def run(settings: Settings, workload: Workload, folder: Path, progress: Progress, *, rivals: bool) -> Result:
@@ -131,7 +120,7 @@ def _run_systems(
     with progress.stage("running every system") as advance:
         for name, rows in recorded.items():
             queries = [e.query for e in workload.folds[name].test.examples]
-            backends = _lookups(rows)
+            backends = lookups(rows)
             position = {tier: k for k, tier in enumerate(rows.tiers)}
             out[name] = []
             for system, policy in systems.items():
@@ -140,13 +129,6 @@ def _run_systems(
                 out[name].append(Ran(system, traces, quality))
                 advance(sum(map(len, out.values())), len(recorded) * len(systems))
     return out
-
-
-def _lookups(rows: Recorded) -> dict[str, Backend]:
-    return {
-        tier: _Lookup(dict(zip(rows.ids, (row[k] for row in rows.answers), strict=True)))
-        for k, tier in enumerate(rows.tiers)
-    }
 
 
 def _compare(

@@ -16,7 +16,7 @@ import msgspec
 
 from routenlp.backends.anthropic.answer import Block, Details, Message, finish, refusal, tool_call
 from routenlp.backends.anthropic.usage import Tokens, in_openais_words
-from routenlp.backends.remote.sse import BadEvent, cut
+from routenlp.backends.remote.sse import BadEvent, cut, data_of
 
 STATUS = {"rate_limit_error": 429, "overloaded_error": 529, "timeout_error": 504, "api_error": 500}
 """What an error inside a stream would have been before it."""
@@ -77,8 +77,8 @@ class Translation:
         return b"".join(map(self._said, events))
 
     def _said(self, event: bytes) -> bytes:
-        data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
-        if not data:
+        data = data_of(event)
+        if data is None:
             return b""  # a comment, which keeps the connection alive
         try:
             found = _EVENT.decode(data)

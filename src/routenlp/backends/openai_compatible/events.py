@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from routenlp.backends.openai_compatible.completion import Usage, call_ids, read_usage
-from routenlp.backends.remote.sse import BadEvent, cut
+from routenlp.backends.remote.sse import BadEvent, cut, data_of
 
 DONE = b"data: [DONE]\n\n"
-_NULL = msgspec.Raw(b"null")
+_NULL, _EMPTY = msgspec.Raw(b"null"), msgspec.Raw(b"{}")
 
 
 class _Delta(msgspec.Struct):
@@ -19,12 +19,12 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
-    delta: _Delta = msgspec.field(default_factory=_Delta)
+    delta: _Delta | None = None
 
 
 class _Chunk(msgspec.Struct):
-    id: str = ""
-    choices: list[_Choice] = []
+    id: str | None = None
+    choices: list[_Choice] | None = None
     usage: msgspec.Raw = _NULL
     error: msgspec.Raw = _NULL
 
@@ -63,11 +63,9 @@ class Meter:
         return not self.done
 
     def _passes(self, event: bytes) -> bool:
-        if not event.startswith(b"data:"):
-            if event.startswith((b":", b"event:", b"id:", b"retry:")):
-                return True
-            raise BadEvent("sent something that is no event")
-        data = event[5:].strip()
+        data = data_of(event)
+        if data is None:
+            return True
         if data == b"[DONE]":
             self.done = True
             return True
@@ -77,8 +75,10 @@ class Meter:
             raise BadEvent("sent an event that is no chunk of a completion") from exc
         if chunk.error != _NULL:
             raise BadEvent("reported an error in its stream")
-        self.id = self.id or chunk.id
-        for choice in chunk.choices:
+        self.id = self.id or chunk.id or ""
+        for choice in chunk.choices or ():
+            if choice.delta is None:
+                continue
             if choice.delta.content:
                 self.text.append(choice.delta.content)
             if choice.delta.tool_calls:
@@ -108,7 +108,7 @@ def as_events(body: bytes, *, show_usage: bool) -> bytes:
 def _chunks(choices: list[dict[str, msgspec.Raw]]) -> Iterator[dict[str, object]]:
     for position, choice in enumerate(choices):
         index: object = choice.get("index", position)
-        delta: dict[str, object] = dict(_RAW.decode(choice["message"]))
+        delta: dict[str, object] = dict(_RAW.decode(choice.get("message", _EMPTY)))
         if delta.get("tool_calls", _NULL) != _NULL:
             calls = _RAWS.decode(msgspec.json.encode(delta["tool_calls"]))
             delta["tool_calls"] = [{"index": at, **call} for at, call in enumerate(calls)]

@@ -24,11 +24,12 @@ USAGE = event(id="c1", choices=[], usage={"prompt_tokens": 3, "completion_tokens
 STREAM = said("hel") + said("lo") + USAGE + DONE
 
 
-@given(st.lists(st.integers(0, len(STREAM)), max_size=12))
-def test_however_the_bytes_come_the_same_events_go(cuts):
+@given(st.lists(st.integers(0, len(STREAM)), max_size=12), st.sampled_from([b"\n", b"\r\n"]))
+def test_however_the_bytes_come_the_same_events_go(cuts, newline):
+    sent = STREAM.replace(b"\n", newline)
     meter, out, at = Meter(show_usage=True), b"", 0
-    for cut in sorted({*cuts, len(STREAM)}):
-        out += meter.feed(STREAM[at:cut])
+    for cut in sorted({*cuts, len(sent)}):
+        out += meter.feed(sent[at:cut])
         at = cut
     assert out == STREAM
     assert (meter.done, meter.id, "".join(meter.text), meter.usage) == (True, "c1", "hello", Usage(3, 2))
@@ -46,6 +47,15 @@ def test_lines_may_end_as_in_http():
 
 def test_comments_pass():
     assert Meter(show_usage=False).feed(b": ping\n\n") == b": ping\n\n"
+
+
+def test_events_with_names_and_ids_are_read_like_others():
+    meter = Meter(show_usage=True)
+    named = STREAM.replace(b"data: ", b"event: message\nid: 7\ndata: ")
+    assert meter.feed(named) == named
+    assert (meter.done, "".join(meter.text), meter.usage) == (True, "hello", Usage(3, 2))
+    with pytest.raises(BadEvent):
+        Meter(show_usage=True).feed(b"event: hello\ndata: 7\n\n")
 
 
 @pytest.mark.parametrize(

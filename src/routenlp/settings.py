@@ -131,6 +131,13 @@ class PolicySettings(_Frozen, frozen=True):
     """Of a policy, or of what `routenlp train` wrote; none: the top tier answers every query."""
 
 
+class TaskClassifierSettings(_Frozen, frozen=True):
+    """Names the task of requests that come without one."""
+
+    folder: str
+    """What `routenlp train-tasks` wrote."""
+
+
 class JudgeSettings(_Frozen, frozen=True):
     """Who grades answers that no metric can."""
 
@@ -188,6 +195,8 @@ class Settings(_Frozen, frozen=True):
     family_delta: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] | None = None
     """One delta split over all tasks; none: each task has its own."""
     policy: PolicySettings = PolicySettings()
+    task_classifier: TaskClassifierSettings | None = None
+    """None: a request without a task is `default`."""
     judge: JudgeSettings | None = None
     audit: AuditSettings = AuditSettings()
     content: ContentSettings = ContentSettings()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from routenlp.backends.encoders.cache import CachedTokenEncoder
 from routenlp.backends.encoders.hashed import HashedEncoder
+from routenlp.backends.encoders.last_texts import LastTexts
 from routenlp.backends.encoders.minilm import MiniLM
 from routenlp.backends.encoders.static import StaticEncoder
 from routenlp.backends.recorded import RecordedBackend
@@ -24,7 +26,8 @@ from routenlp.contracts import Backend, Encoder, Student
 from routenlp.errors import SettingsError, UnknownPrice
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
-from routenlp.replay import stored_router
+from routenlp.replay import stored_router, stored_tasks
+from routenlp.replay.stored_tasks import StoredTasks
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.settings import Settings, TierSettings
 from routenlp.store import artefacts, policies
@@ -56,6 +59,8 @@ class Serving:
     """By task that it can route."""
     students: Mapping[str, Mapping[str, Parts]]
     """By tier that runs in this process, then task; empty where the folder has none."""
+    encoder: Encoder | None = None
+    """The router's; the task classifier takes it too where it was trained on the same one."""
 
 
 def portfolio(settings: Settings) -> Portfolio:
@@ -104,7 +109,8 @@ def serving_policy(settings: Settings) -> Serving | None:
 
 def _stored(settings: Settings, folder: Path) -> Serving:
     """The policy with the tiers, students, prices and tasks in force: where they differ, its certificates are void."""
-    policy = policies.load(folder / POLICY, _router_encoder(folder / ROUTER_ENCODER))
+    encoder = _shared(settings, router_encoder(folder / ROUTER_ENCODER))
+    policy = policies.load(folder / POLICY, encoder)
     in_force = portfolio(settings)
     students = _stored_students(in_force, folder / TIERS)
     if in_force.names == policy.portfolio.names:
@@ -112,7 +118,7 @@ def _stored(settings: Settings, folder: Path) -> Serving:
         defined = {name: known.get(name, task) for name, task in policy.tasks.items()}
         models = {tier: {task: fingerprint(parts) for task, parts in its.items()} for tier, its in students.items()}
         policy = replace(policy, portfolio=in_force, tasks=defined, models={**policy.models, **models})
-    return Serving(policy, {task: policy.status(task) for task in policy.tasks}, students)
+    return Serving(policy, {task: policy.status(task) for task in policy.tasks}, students, encoder)
 
 
 def _stored_students(in_force: Portfolio, folder: Path) -> dict[str, dict[str, Parts]]:
@@ -130,7 +136,31 @@ def load_students(settings: Settings, stored: Mapping[str, Mapping[str, Parts]])
     }
 
 
-def _router_encoder(folder: Path) -> Encoder:
+def _shared(settings: Settings, encoder: Encoder) -> Encoder:
+    """With a memory for the last texts where two read them: the task classifier, then the router."""
+    return LastTexts(encoder) if settings.task_classifier is not None else encoder
+
+
+def task_classifier(settings: Settings, serving: Serving | None) -> StoredTasks | None:
+    """What names the task of queries without one; None where the settings name no folder.
+
+    Raises `ArtefactError` for a folder that was altered.
+    """
+    if settings.task_classifier is None:
+        return None
+    stored = stored_tasks.load(Path(settings.task_classifier.folder).expanduser())
+    shared = serving.encoder if serving is not None else None
+    same = shared is not None and shared.name == stored.encoder.name
+    return StoredTasks(shared, stored.classifier) if shared is not None and same else stored
+
+
+def encoder_of_router(folder: Path) -> Encoder:
+    """The encoder of a router or policy in `folder`."""
+    return router_encoder(folder / ROUTER_ENCODER) if (folder / POLICY).is_dir() else stored_router.load(folder).encoder
+
+
+def router_encoder(folder: Path) -> Encoder:
+    """A router's, from the folder of its own; raises `ArtefactError` for one that was altered."""
     parts = artefacts.read(folder)
     if "hashed" in parts:
         return HashedEncoder.from_parts(parts["hashed"])
@@ -139,7 +169,7 @@ def _router_encoder(folder: Path) -> Encoder:
 
 def _as_trained(settings: Settings, folder: Path) -> Serving:
     """The settings' tiers and tasks around a trained router, with the status that its training proved."""
-    stored = stored_router.load(folder)
+    stored = stored_router.load(folder, wrap=partial(_shared, settings))
     known = tasks(settings)
     every = {name: known.get(name) or Task(name, UNGRADED, 1.0, 1.0) for name in stored.stop_rule.tasks}
     tiers = {tier.name: tier for tier in portfolio(settings).tiers}
@@ -150,7 +180,7 @@ def _as_trained(settings: Settings, folder: Path) -> Serving:
         )
     in_order = Portfolio(tuple(tiers[name] for name in stored.stop_rule.tiers))
     policy = Policy(in_order, every, stored.router, TokenUncertainty(), stored.stop_rule)
-    return Serving(policy, dict.fromkeys(every, stored.status), {})
+    return Serving(policy, dict.fromkeys(every, stored.status), {}, stored.encoder)
 
 
 def tasks(settings: Settings) -> dict[str, Task]:

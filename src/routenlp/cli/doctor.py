@@ -57,6 +57,7 @@ def look(settings: Settings, environ: Mapping[str, str], *, ask: bool) -> Iterat
         _checked("prices", lambda: _prices(settings)),
         _checked("keys of tiers", lambda: _secrets(settings, environ)),
         *_policy(settings),
+        *_task_classifier(settings),
         _checked("store", lambda: _store(settings)),
         *_listeners(settings, environ),
     ]
@@ -106,6 +107,26 @@ def _policy(settings: Settings) -> Iterator[Finding]:
     for task in sorted(served_tasks(settings, serving.statuses).values(), key=lambda served: served.task):
         says = f"{task.status}: " + ("cheap tiers serve" if task.routed else f"{task.tiers[-1]} answers everything")
         yield Finding(f"task {task.task}", "ok" if task.routed else "warning", says)
+
+
+def _task_classifier(settings: Settings) -> Iterator[Finding]:
+    from routenlp import wiring
+
+    what = "task classifier"
+    try:
+        serving = wiring.serving_policy(settings)
+        stored = wiring.task_classifier(settings, serving)
+    except RouteNlpError as exc:
+        yield Finding(what, "wrong", str(exc))
+        return
+    if stored is None:
+        return
+    sure = stored.classifier.sure_from
+    when = "never sure, it only narrows walls" if sure is None else f"assigns from a confidence of {sure:.4f} on"
+    yield Finding(what, "ok", f"knows {', '.join(stored.classifier.tasks)}; {when}")
+    if serving is not None and serving.encoder is not stored.encoder:
+        says = "has another encoder than the router, so that queries are encoded twice. Train it with --router"
+        yield Finding(what, "warning", says)
 
 
 def _store(settings: Settings) -> str:

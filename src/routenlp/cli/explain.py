@@ -49,6 +49,10 @@ def words(trace: StoredTrace) -> list[str]:
         f"Cost ${trace.cost_usd:.6f}; {_compared(trace)}.",
         f"Took {trace.latency_s * 1e3:.0f} ms, of which ours {_ms(trace.overhead_s)}.",
     ]
+    guess = detail.get("task_guess")
+    if guess is not None:
+        named = f"the classifier's likeliest was {guess['likeliest']}, with confidence {guess['confidence']:.3f}"
+        lines.append(f"No task was given: {named}; plausible were {', '.join(guess['plausible'])}.")
     if trace.audited:
         lines.append(f"Audited, with probability {_number(trace.audit_propensity)}.")
     return lines

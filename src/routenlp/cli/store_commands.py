@@ -35,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("status")(status_command)
     app.command("explain")(explain_command)
     app.command("feedback")(feedback_command)
+    app.command("train-tasks")(train_tasks_command)
 
 
 @keys.command("create")
@@ -116,6 +117,31 @@ def feedback_command(
 
     said = {"id": about, "score": score, "label": label, "preference": preference, "correction": correction}
     feedback.run(_location(store, settings), said, file)
+
+
+def train_tasks_command(
+    out: Annotated[Path, typer.Option(help="A new folder for the classifier.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="JSON lines or CSV with text and task; else the store's requests.")
+    ] = None,
+    router: Annotated[
+        Path | None, typer.Option(help="The router's folder: with its encoder a query is encoded once for both.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Share of assigned tasks that may be wrong.")] = 0.02,
+    miss: Annotated[float, typer.Option(help="Share of a task's queries for which it may be ruled out.")] = 0.01,
+    delta: Annotated[float, typer.Option(help="Allowed chance that calibration was unlucky.")] = 0.1,
+    seed: int = 0,
+    store: StoreUrl = None,
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Learns to name the task of requests that come without one, and proves when it may. Exit code 1 if never."""
+    from routenlp.cli import train_tasks
+    from routenlp.replay.task_training import TaskPromise
+
+    path = None if files else _location(store, settings).path
+    options = train_tasks.Options(router, TaskPromise(alpha, miss, delta), seed)
+    train_tasks.run(files or [], path, out, options, json_target)
 
 
 def _location(url: str | None, settings: Path | None) -> StoreLocation:

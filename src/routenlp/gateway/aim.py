@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from routenlp.gateway.errors import ApiError
 from routenlp.gateway.live import DEFAULT_TASK, Live, Served
 from routenlp.gateway.request import ChatRequest
+from routenlp.gateway.untagged import of_untagged
+from routenlp.router.task_classifier import TaskGuess
+from routenlp.store.sql.keys import KeyRow
+from routenlp.store.sql.records import TaskSource
 
 AUTO = "auto"
 _TASK_HEADER = b"x-routenlp-task"
@@ -27,35 +31,54 @@ class Aim:
     """In words, where nothing is routed."""
     audit_rate: float = 0.0
     """How likely the request is to be audited. 0 where the client chose for itself: audits stand for what we choose."""
+    task_source: TaskSource = "tagged"
+    guess: TaskGuess | None = None
+    """What the classifier said, where it was asked."""
+    failsafe: tuple[str, ...] = ()
+    """Parts of ours that failed on the way here."""
 
 
-def aim_of(request: ChatRequest, headers: Mapping[bytes, bytes], live: Live) -> Aim:
+def aim_of(request: ChatRequest, headers: Mapping[bytes, bytes], live: Live, key: KeyRow | None = None) -> Aim:
     """Raises `ApiError` for a model or task that is not there, and for a tier behind the task's wall.
 
     A task that nobody defined is an error and not `default`: a slip of the pen must not lead around a wall.
     """
     kind, _, named = request.model.partition(":")
     if kind == AUTO:
-        served = _task(named or _tagged(request, headers), live)
-        if headers.get(_ROUTER_HEADER, b"").lower() == b"off":
-            return Aim(served, served.tiers[-1:], False, "the client asked for no routing")
-        rate = served.audit_rate
-        if not served.routed:
-            return Aim(served, served.tiers[-1:], False, f"task {served.task} is {served.status}", rate)
-        return Aim(served, served.tiers, len(served.tiers) > 1, "one tier alone is allowed", rate)
+        tag = named or _tag(request, headers)
+        if not tag and live.guesses is not None:
+            untagged = of_untagged(live.guesses, request, key, live)
+            source: TaskSource = "default" if untagged.served.task == DEFAULT_TASK else "classified"
+            failed = ("classifier",) if untagged.guess is None else ()
+            automatic = _automatic(untagged.served, headers)
+            return replace(automatic, task_source=source, guess=untagged.guess, failsafe=failed)
+        source = "tagged" if tag else "default"
+        return replace(_automatic(_task(tag or DEFAULT_TASK, live), headers), task_source=source)
     if request.model not in live.tiers:
         raise ApiError(404, f"The model {request.model!r} does not exist here.", param="model", code="model_not_found")
-    served = _task(_tagged(request, headers), live)
+    tag = _tag(request, headers)
+    served = _task(tag or DEFAULT_TASK, live)
     if request.model not in served.tiers:
         raise ApiError(
             403, f"Task {served.task!r} may not use {request.model!r}.", param="model", code="tier_not_allowed"
         )
-    return Aim(served, (request.model,), False, "the client named the tier")
+    source = "tagged" if tag else "default"
+    return Aim(served, (request.model,), False, "the client named the tier", task_source=source)
 
 
-def _tagged(request: ChatRequest, headers: Mapping[bytes, bytes]) -> str:
+def _automatic(served: Served, headers: Mapping[bytes, bytes]) -> Aim:
+    if headers.get(_ROUTER_HEADER, b"").lower() == b"off":
+        return Aim(served, served.tiers[-1:], False, "the client asked for no routing")
+    rate = served.audit_rate
+    if not served.routed:
+        return Aim(served, served.tiers[-1:], False, f"task {served.task} is {served.status}", rate)
+    return Aim(served, served.tiers, len(served.tiers) > 1, "one tier alone is allowed", rate)
+
+
+def _tag(request: ChatRequest, headers: Mapping[bytes, bytes]) -> str | None:
+    """What the caller says that the task is; None or empty where it says nothing."""
     tag = headers.get(_TASK_HEADER)
-    return tag.decode("utf-8", "replace") if tag is not None else request.task or DEFAULT_TASK
+    return tag.decode("utf-8", "replace") if tag is not None else request.task
 
 
 def _task(name: str, live: Live) -> Served:

@@ -17,6 +17,7 @@ from routenlp.gateway.build_tiers import CLOCK, Means, live_tier
 from routenlp.gateway.live import Live, served_tasks
 from routenlp.gateway.metrics import Metrics
 from routenlp.gateway.state import Gateway, NoRecords
+from routenlp.gateway.untagged import GuessesTasks
 from routenlp.settings import Settings
 from routenlp.store.content import ContentPolicy
 from routenlp.store.rates import RateLimiter
@@ -47,7 +48,10 @@ def build_live(settings: Settings, environ: Mapping[str, str], session: aiohttp.
         for tier, given in zip(portfolio.tiers, settings.portfolio, strict=True)
     }
     statuses = serving.statuses if serving is not None else {}
-    return Live(settings, tiers, served_tasks(settings, statuses), serving.policy if serving is not None else None)
+    stored = wiring.task_classifier(settings, serving)
+    guesses = GuessesTasks(stored.encoder, stored.classifier) if stored is not None else None
+    policy = serving.policy if serving is not None else None
+    return Live(settings, tiers, served_tasks(settings, statuses), policy, guesses)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

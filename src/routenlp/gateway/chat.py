@@ -104,12 +104,13 @@ class Chat:
             receive, headers, most_bytes=int(limits.max_body_mb * (1 << 20)), within_s=limits.body_timeout_s
         )
         request = parse(body)
-        aim = aim_of(request, headers, live)
+        aim = aim_of(request, headers, live, key)
         request = replace(request, task=aim.served.task)
         held = gateway.access.reserve(key, aim, request, live)
         at_s = gateway.wall_clock()
         trace_id = new_trace_id(at_s, gateway.entropy(10))
         course = Course(trace_id, aim, begun_s, gateway.clock, is_audited(trace_id, aim.audit_rate))
+        course.failsafe.extend(aim.failsafe)
         return _Exchange(live, request, course, key, held, at_s)
 
     async def _serve(self, exchange: _Exchange, send: Send) -> _Ended:

@@ -16,6 +16,7 @@ def about(course: Course, live: Live, tier: str | None, *, cost_known: bool) -> 
         (b"x-request-id", course.trace_id.encode()),
         (b"x-routenlp-trace-id", course.trace_id.encode()),
         (b"x-routenlp-task", _plain(course.aim.served.task)),
+        (b"x-routenlp-task-source", course.aim.task_source.encode()),
         (b"x-routenlp-steps", b",".join(map(_plain, tried))),
         (b"x-routenlp-policy", live.version.encode()),
         (b"x-routenlp-status", str(course.aim.served.status).encode()),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from routenlp.cascade.policy import Policy
 from routenlp.conformal.verdict import Status
 from routenlp.gateway.audit_draw import audit_rate, audit_tiers
 from routenlp.gateway.tiers import LiveTier
 from routenlp.settings import Settings
+
+if TYPE_CHECKING:
+    from routenlp.gateway.untagged import GuessesTasks
 
 DEFAULT_TASK = "default"
 NO_POLICY = "none"
@@ -42,6 +46,8 @@ class Live:
     """By name, cheapest first."""
     tasks: Mapping[str, Served]
     policy: Policy | None
+    guesses: GuessesTasks | None = None
+    """Names the task of queries that have no tag; None: they are `default`."""
 
     @property
     def version(self) -> str:

@@ -62,6 +62,8 @@ def trace_record(
         estimates={e.tier: e.quality for e in route.estimates} if route is not None else {},
         propensities={p.tier: p.probability for p in route.propensities} if route is not None else {},
         top_cost_usd=top_cost_usd(course, live),
+        task_source=course.aim.task_source,
+        task_guess=msgspec.to_builtins(course.aim.guess) if course.aim.guess is not None else None,
         audited=course.audited,
         audit_propensity=course.aim.audit_rate or None,
         audit_tiers=course.aim.served.audit_tiers if course.audited else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +44,14 @@ def save(
     return artefacts.write(folder, parts)
 
 
-def load(folder: Path) -> StoredRouter:
-    """What `save` wrote. Raises `ArtefactError` when a byte was changed or a part is missing."""
+def load(folder: Path, *, wrap: Callable[[Encoder], Encoder] = lambda encoder: encoder) -> StoredRouter:
+    """What `save` wrote, on its encoder as `wrap` returns it.
+
+    Raises `ArtefactError` when a byte was changed or a part is missing.
+    """
     parts = artefacts.read(folder)
     try:
-        encoder = HashedEncoder.from_parts(parts["encoder"])
+        encoder = wrap(HashedEncoder.from_parts(parts["encoder"]))
         router = build_router(parts["router"], encoder, str(folder))
         status = Status(str(parts["proof"].meta["status"])) if "proof" in parts else Status.UNCERTIFIED
         return StoredRouter(encoder, router, ContinuationRule.from_parts(parts["stop_rule"]), status)

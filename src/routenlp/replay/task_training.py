@@ -93,13 +93,18 @@ class TrainedTasks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
+class TaskRows:
+    """Queries as numbers."""
+
     vectors: NDArray[np.float32]
+    """Shape (n, d)."""
     task: NDArray[np.int64]
+    """Positions of their tasks, shape (n,)."""
     groups: tuple[str, ...]
 
-    def at(self, rows: NDArray[np.int64]) -> _Rows:
-        return _Rows(self.vectors[rows], self.task[rows], tuple(self.groups[i] for i in rows))
+    def at(self, rows: NDArray[np.int64]) -> TaskRows:
+        """Some of them."""
+        return TaskRows(self.vectors[rows], self.task[rows], tuple(self.groups[i] for i in rows))
 
 
 def train_tasks(tagged: Sequence[Tagged], promise: TaskPromise, *, encoder: Encoder | None, seed: int) -> TrainedTasks:
@@ -115,7 +120,7 @@ def train_tasks(tagged: Sequence[Tagged], promise: TaskPromise, *, encoder: Enco
     texts = [reading(row.query) for row in kept]
     encoder = encoder or fit_text_frame(count_texts(texts), at["train"], seed=seed).encoder()
     position = {task: i for i, task in enumerate(tasks)}
-    every = _Rows(
+    every = TaskRows(
         encoder.encode(texts),
         np.array([position[row.query.task] for row in kept], dtype=np.int64),
         tuple(row.group for row in kept),
@@ -124,8 +129,8 @@ def train_tasks(tagged: Sequence[Tagged], promise: TaskPromise, *, encoder: Enco
     number = {group: i for i, group in enumerate(sorted(set(train.groups)))}
     groups = np.array([number[group] for group in train.groups], dtype=np.int64)
     fitted = fit_task_classifier(train.vectors, train.task, groups, tasks, seed=seed)
-    verdict, sure_from = _sure_from(fitted.classifier, fitted.held_out, train, calibrate, promise, seed)
-    plausible, calibrated = _plausible_from(fitted.classifier, calibrate, promise)
+    verdict, sure_from = find_sure_from(fitted.classifier, fitted.held_out, train, calibrate, promise, seed)
+    plausible, calibrated = find_plausible_from(fitted.classifier, calibrate, promise)
     classifier = allowed(fitted.classifier, sure_from, plausible)
     sizes = {name: len(rows) for name, rows in at.items()}
     return TrainedTasks(encoder, classifier, verdict, _measure(classifier, test, calibrated), sizes, left_out)
@@ -147,7 +152,7 @@ def _one_a_group(groups: Sequence[str]) -> NDArray[np.int64]:
     return np.array(sorted(first.values()), dtype=np.int64)
 
 
-def _taken(classifier: TaskClassifier, p: FloatArray, rows: _Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _taken(classifier: TaskClassifier, p: FloatArray, rows: TaskRows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether each line assigns each row, shape (lines, n), and whether the likeliest task is wrong, shape (n,)."""
     best = p.argmax(axis=1)
     near = classifier.near(rows.vectors)[np.arange(len(best)), best] >= 0.0
@@ -155,9 +160,18 @@ def _taken(classifier: TaskClassifier, p: FloatArray, rows: _Rows) -> tuple[NDAr
     return (p.max(axis=1) >= LINES[:, None]) & near & known, best != rows.task
 
 
-def _sure_from(
-    classifier: TaskClassifier, held_out: FloatArray, train: _Rows, calibrate: _Rows, promise: TaskPromise, seed: int
+def find_sure_from(
+    classifier: TaskClassifier,
+    held_out: FloatArray,
+    train: TaskRows,
+    calibrate: TaskRows,
+    promise: TaskPromise,
+    seed: int,
 ) -> tuple[Verdict, float | None]:
+    """The verdict over `LINES`, and the boldest line that it proved; None where it proved none.
+
+    `held_out`: probabilities of the training rows by models that had not seen them; they choose where the walk begins.
+    """
     one = _one_a_group(train.groups)
     taken, wrong = _taken(classifier, held_out[one], train.at(one))
     start = most_testable(taken, np.broadcast_to(wrong, taken.shape), alpha=promise.alpha)
@@ -175,8 +189,13 @@ def _sure_from(
     return verdict, float(LINES[verdict.selected - 1]) if certified else None
 
 
-def _plausible_from(classifier: TaskClassifier, calibrate: _Rows, promise: TaskPromise) -> tuple[FloatArray, list[int]]:
-    """Of each task, its own rows' (k* + 1)-th smallest probability; one row a group, so that rows are exchangeable."""
+def find_plausible_from(
+    classifier: TaskClassifier, calibrate: TaskRows, promise: TaskPromise
+) -> tuple[FloatArray, list[int]]:
+    """Of each task, its own rows' (k* + 1)-th smallest probability, and how many rows there were, one a group.
+
+    At most k* of n rows lie below it, k* the largest count that a chance of `miss` makes as unlikely as delta.
+    """
     p = classifier.probabilities(calibrate.vectors)
     lines, counts = np.zeros(len(classifier.tasks)), []
     for t in range(len(classifier.tasks)):
@@ -188,7 +207,7 @@ def _plausible_from(classifier: TaskClassifier, calibrate: _Rows, promise: TaskP
     return lines, counts
 
 
-def _measure(classifier: TaskClassifier, test: _Rows, calibrated: Sequence[int]) -> tuple[OfTask, ...]:
+def _measure(classifier: TaskClassifier, test: TaskRows, calibrated: Sequence[int]) -> tuple[OfTask, ...]:
     guesses = [classifier.guess(vector) for vector in test.vectors]
     out = []
     for t, task in enumerate(classifier.tasks):

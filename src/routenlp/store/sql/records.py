@@ -84,6 +84,8 @@ class TraceRecord:
     """Of an audit: those that may be run on it, cheapest first. A wall, as it stood when the query came."""
     task_source: TaskSource | None = None
     """Who named the task: the caller, the classifier, or nobody."""
+    task_guess: Mapping[str, object] | None = None
+    """What the classifier said, where it was asked: JSON values."""
     content: Content | None = None
 
 

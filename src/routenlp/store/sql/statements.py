@@ -115,3 +115,10 @@ LOOKS = "SELECT version, level, rows FROM gate_looks ORDER BY seq"
 SHADOWED_OF = """
 SELECT task, served_tier, served_nanos, tier, nanos, same, top FROM shadowed WHERE version = ? ORDER BY trace_id
 """
+
+TAGGED_CONTENT = """
+SELECT traces.id, traces.task, traces.key_id, traces.audited, traces.audit_propensity, content.body
+FROM content JOIN traces ON traces.id = content.trace_id
+WHERE traces.task_source = 'tagged' OR (traces.task_source IS NULL AND traces.task <> 'default')
+ORDER BY traces.id
+"""

@@ -16,8 +16,8 @@ run: $(VENV)/.installed-bench ## route six real tasks through three tiers, and s
 	$(BIN)/routenlp demo
 
 test: $(VENV)/.installed-dev ## every test; those that need data or weights that cannot be had are skipped
-	@$(BIN)/routenlp data get minilm \
-	  || echo "No MiniLM weights: the tests that need them skip, or fail under ROUTENLP_REQUIRE_DATA=1." >&2
+	@for weights in minilm smollm2; do $(BIN)/routenlp data get $$weights \
+	  || echo "No weights of $$weights: tests that need them skip, or fail under ROUTENLP_REQUIRE_DATA=1." >&2; done
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev ## formatting, lint, types and layers

@@ -6,6 +6,7 @@ which absence is a failure (a continuous-integration run that silently skips pro
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import NoReturn
@@ -14,6 +15,7 @@ import pytest
 
 from routenlp.backends import weights
 from routenlp.backends.encoders.minilm import MiniLM
+from routenlp.backends.local.weights import GGUF
 from routenlp.errors import MissingData
 from routenlp.training.minilm_graph import GRAPH_VERSION, build_int8
 
@@ -55,3 +57,14 @@ def minilm() -> MiniLM:
     except MissingData as exc:
         absent(f"no MiniLM weights in {cache}: {exc}")
     return MiniLM.load(folder)
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The GGUF file of a real language model, from the cache that set-up filled."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        absent("no xllamacpp: install the extra llm")
+    path = Path(os.environ.get("ROUTENLP_CACHE_DIR") or REPOSITORY / ".cache" / "routenlp") / "gguf" / GGUF
+    if not path.is_file():
+        absent(f"no weights at {path}: `routenlp data get smollm2` fetches them")
+    return path

@@ -50,7 +50,7 @@ class TierSettings(_Frozen, frozen=True):
     """One tier. A price that is neither given nor listed is an error, never 0."""
 
     name: Name
-    backend: Literal["student", "recorded", "openai", "anthropic"]
+    backend: Literal["student", "recorded", "openai", "anthropic", "local"]
     model: str | None = None
     price: PriceSettings | None = None
     base_url: str | tuple[str, ...] | None = None
@@ -71,9 +71,17 @@ class TierSettings(_Frozen, frozen=True):
     retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
     """After the first try: on failed connections, 429 and 5xx."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
-    """Backend `student`: how many queries it answers at once."""
+    """Backend `student`: how many queries it answers at once. Backend `local`: processor threads of the model."""
     most_waiting: Annotated[int, msgspec.Meta(ge=0)] = 64
-    """Backend `student`: how many more may wait for a thread; the next one finds it busy."""
+    """Backends `student` and `local`: how many more may wait for their turn; the next one finds it busy."""
+    weights: str | None = None
+    """Backend `local`: `packaged` (SmolLM2-135M-Instruct), `hub:OWNER/NAME/FILE.gguf`, or a GGUF file."""
+    context: Annotated[int, msgspec.Meta(ge=256)] = 4_096
+    """Backend `local`: tokens of one query with its answer; a longer one is refused and goes to the next tier."""
+    slots: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    """Backend `local`: queries that the model answers at once."""
+    port: Port | None = None
+    """Backend `local`: of its own server, on the loopback; None: any that is free."""
     recording: str | None = None
     """Backend `recorded`: the answers that the gateway replays, as JSON lines of id, task, text and answer."""
     max_connections: Annotated[int, msgspec.Meta(ge=1)] = 512

@@ -15,6 +15,7 @@ from routenlp.backends.encoders.hashed import HashedEncoder
 from routenlp.backends.encoders.last_texts import LastTexts
 from routenlp.backends.encoders.minilm import MiniLM
 from routenlp.backends.encoders.static import StaticEncoder
+from routenlp.backends.local import weights as local_weights
 from routenlp.backends.recorded import RecordedBackend
 from routenlp.backends.remote.listed_prices import listed_price
 from routenlp.backends.student import registry
@@ -199,6 +200,11 @@ def minilm(settings: Settings, say: Callable[[str], None]) -> MiniLM:
         cache_dir(settings), _sources(settings.encoder.weights), build=build_int8, version=GRAPH_VERSION, progress=say
     )
     return MiniLM.load(folder, threads=settings.encoder.threads)
+
+
+def gguf(settings: Settings, weights: str, say: Callable[[str], None]) -> Path:
+    """The file of a local tier's weights; fetched on first use. `say` is told what begins."""
+    return local_weights.gguf(weights, cache_dir(settings), say, hub_url=HUB)
 
 
 def _sources(weights: str) -> list[Source]:

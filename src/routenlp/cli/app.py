@@ -285,7 +285,7 @@ def serve_command(settings: ServerSettingsFile = None) -> None:
 @data.command("get")
 def data_get(
     name: Annotated[
-        str, typer.Argument(help="banking77, clinc150, unfair-tos, ectsum, routellm, or minilm (weights).")
+        str, typer.Argument(help="banking77, clinc150, unfair-tos, ectsum, routellm; weights: minilm, smollm2.")
     ],
     settings: SettingsFile = None,
     base_url: Annotated[str | None, typer.Option(help="A mirror in place of the public host.")] = None,

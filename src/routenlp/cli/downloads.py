@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from routenlp import wiring
+from routenlp.backends.local.weights import PACKAGED
 from routenlp.bench.datasets import download
 from routenlp.cli.six_tasks import built_in_settings
 
-WEIGHTS = "minilm"
+WEIGHTS, MODEL = "minilm", "smollm2"
 
 
 def get(name: str, settings_file: Path | None, environ: Mapping[str, str], base_url: str | None) -> None:
@@ -19,6 +20,9 @@ def get(name: str, settings_file: Path | None, environ: Mapping[str, str], base_
     if name == WEIGHTS:
         encoder = wiring.minilm(settings, lambda line: _say(f"{line} ..."))
         _say(f"The encoder is ready: {encoder.name}")
+        return
+    if name == MODEL:
+        _say(f"The model is ready: {wiring.gguf(settings, PACKAGED, lambda line: _say(f'{line} ...'))}")
         return
     done = download.get(name, into=wiring.cache_dir(settings) / "data", base_url=base_url)
     for path in done.files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from routenlp.store.sql.database import locate
 from routenlp.store.sql.money import Budget
 from routenlp.store.sql.opening import OpenRecord, open_record
 
+_LOG = logging.getLogger("routenlp.gateway")
+
 
 def new_session() -> aiohttp.ClientSession:
     """The one client of all upstreams; to be made, and closed, in the event loop."""
@@ -37,12 +40,23 @@ def new_session() -> aiohttp.ClientSession:
     )
 
 
-def build_live(settings: Settings, environ: Mapping[str, str], session: aiohttp.ClientSession) -> Live:
-    """Tiers, policy and tasks. Reads the policy's folder, so it may take a second. Raises `RouteNlpError`."""
+def build_live(
+    settings: Settings, environ: Mapping[str, str], session: aiohttp.ClientSession, *, before: Live | None = None
+) -> Live:
+    """Tiers, policy and tasks. Reads the policy's folder, so it may take a second. Raises `RouteNlpError`.
+
+    `before`: what serves until now; its local models go on running where they are asked for again.
+    """
     portfolio = wiring.portfolio(settings)
     serving = wiring.serving_policy(settings)
     students = wiring.load_students(settings, serving.students) if serving is not None else {}
-    means = Means(environ, session, students)
+    means = Means(
+        environ,
+        session,
+        students,
+        weights=lambda named: wiring.gguf(settings, named, _LOG.info),
+        running=before.tiers if before is not None else {},
+    )
     tiers = {
         tier.name: live_tier(tier, given, means)
         for tier, given in zip(portfolio.tiers, settings.portfolio, strict=True)

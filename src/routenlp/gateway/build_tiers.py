@@ -6,13 +6,14 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
 
 from routenlp import wiring
 from routenlp.backends.anthropic.body import dialect as anthropic_dialect
+from routenlp.backends.local.server import LocalModel, LocalServer
 from routenlp.backends.openai_compatible.body import dialect as openai_dialect
 from routenlp.backends.recording import read_recording
 from routenlp.backends.remote.dialect import Dialect
@@ -20,6 +21,7 @@ from routenlp.backends.remote.upstream import Limits, Upstream
 from routenlp.contracts import Student
 from routenlp.errors import SettingsError
 from routenlp.gateway.anthropic_tier import AnthropicTier
+from routenlp.gateway.local_tier import LocalTier
 from routenlp.gateway.plain import Clerk
 from routenlp.gateway.recorded_tier import RecordedTier
 from routenlp.gateway.student_tier import StudentTier
@@ -39,6 +41,10 @@ class Means:
     session: aiohttp.ClientSession
     students: Mapping[str, Mapping[str, Student]]
     """By tier, then task; from the policy's folder."""
+    weights: Callable[[str], Path] = Path
+    """The GGUF file that a tier's `weights` names; may fetch it."""
+    running: Mapping[str, LiveTier] = field(default_factory=dict)
+    """Tiers in force until now: a local model that is asked for again goes on running."""
 
 
 def live_tier(tier: Tier, given: TierSettings, means: Means) -> LiveTier:
@@ -91,9 +97,36 @@ def _recorded_tier(tier: Tier, given: TierSettings, means: Means) -> LiveTier:  
     return RecordedTier(_clerk(tier, f"recording:{tier.name}"), recording, clock=CLOCK)
 
 
+def _local_tier(tier: Tier, given: TierSettings, means: Means) -> LiveTier:
+    if given.weights is None:
+        raise SettingsError(
+            f"portfolio.{tier.name}.weights",
+            "is not given",
+            "Write packaged, hub:OWNER/NAME/FILE.gguf, or a GGUF file.",
+        )
+    model = LocalModel(
+        tier.model or tier.name,
+        means.weights(given.weights),
+        context=given.context,
+        slots=given.slots,
+        threads=given.threads,
+        most_tokens=min(given.max_tokens, given.context),
+        port=given.port or None,
+    )
+    old = means.running.get(tier.name)
+    server = old.server if isinstance(old, LocalTier) and old.model == model else LocalServer(model)
+    limits = Limits(given.connect_s, given.first_token_s, given.total_s, given.retries)
+    dialect = openai_dialect(server.key)
+    upstream = Upstream(tier.name, (server.url,), dialect, limits, means.session, clock=CLOCK, chance=random.random)
+    named = tier if tier.model else replace(tier, model=tier.name)
+    inner = OpenAITier(named, upstream, logprobs=given.logprobs, clock=CLOCK, drop=given.drop)
+    return LocalTier(inner, server, most_waiting=given.most_waiting)
+
+
 _BUILD: Mapping[str, Callable[[Tier, TierSettings, Means], LiveTier]] = {
     "openai": _openai_tier,
     "anthropic": _anthropic_tier,
+    "local": _local_tier,
     "student": _student_tier,
     "recorded": _recorded_tier,
 }

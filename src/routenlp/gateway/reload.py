@@ -40,7 +40,7 @@ class Reloader:
             try:
                 settings = await asyncio.to_thread(self._read)
                 _check_fixed(gateway.live.settings, settings)
-                live = await asyncio.to_thread(build_live, settings, self._environ, self._session)
+                live = await asyncio.to_thread(build_live, settings, self._environ, self._session, before=gateway.live)
             except RouteNlpError as exc:
                 _LOG.error("reload refused, the last good settings stay: %s", exc)
                 raise

@@ -12,6 +12,15 @@ from routenlp.portfolio.prices import NOTHING_CACHED, Cached, Price, count_token
 
 class _TokenLogprob(msgspec.Struct):
     logprob: float
+    token: str | None = None
+    bytes: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def ends(self) -> bool:
+        """An end-of-text token, which some servers count in a whole answer and leave out of a stream. Half a
+        character has no text either, but it has bytes.
+        """
+        return self.token == "" and self.bytes in _NO_BYTES
 
 
 class _Logprobs(msgspec.Struct):
@@ -51,6 +60,7 @@ _COMPLETION = msgspec.json.Decoder(_Completion)
 _USAGE = msgspec.json.Decoder(_Tokens | None)
 _DETAILS = msgspec.json.Decoder(_Details | None)
 _NULL = msgspec.Raw(b"null")
+_NO_BYTES = (_NULL, msgspec.Raw(b"[]"))
 _LOGPROBS = msgspec.json.Decoder(_Logprobs | None)
 _TEXT = msgspec.json.Decoder(str | None)
 _ID = msgspec.json.Decoder(str)
@@ -177,5 +187,5 @@ def _probs(choices: list[_Choice]) -> tuple[float, ...] | None:
         every = [_LOGPROBS.decode(choice.logprobs) for choice in choices]
     except (msgspec.DecodeError, RecursionError):
         return None
-    tokens = [token.logprob for one in every if one is not None for token in one.content or []]
-    return tuple(math.exp(min(value, 0.0)) for value in tokens) or None
+    tokens = [token for one in every if one is not None for token in one.content or []]
+    return tuple(math.exp(min(token.logprob, 0.0)) for token in tokens if not token.ends) or None

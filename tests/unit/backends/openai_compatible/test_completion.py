@@ -26,6 +26,12 @@ def test_what_was_said_and_how_sure():
     assert found.token_probs == pytest.approx((0.5, 1.0))
 
 
+def test_a_token_that_only_ends_the_text_is_none_but_half_a_character_is_one():
+    half, end = {"token": "", "bytes": [240, 159], "logprob": 0.0}, {"token": "", "bytes": [], "logprob": -9.0}
+    for last in (end, {"token": "", "logprob": -9.0}):
+        assert read(completion({"content": "a"}, logprobs={"content": [half, last]})).token_probs == (1.0,)
+
+
 @pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": "odd"}, 7])
 def test_without_usable_logprobs_there_is_no_probability(logprobs):
     assert read(completion({"content": "ab"}, logprobs=logprobs)).token_probs is None

@@ -110,6 +110,37 @@ def router_command(
     router.bench(os.environ, json_target, quick=quick, only=only or [], markdown=markdown)
 
 
+@bench.command("loop")
+def loop_bench_command(
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Two tasks and one seed, without the yardstick.")] = False,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, in place of 5.")] = None,
+    generated: Generated = False,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder of what is measured: a stopped bench goes on there.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also draw the curves, as .png or .svg.")] = None,
+) -> None:
+    """What lessons bring, by how they are picked: five arms and both rankings. Exit code 1 where a check misses."""
+    from routenlp.cli import loop_bench
+
+    loop_bench.bench(
+        settings,
+        os.environ,
+        json_target,
+        quick=quick,
+        only=task or [],
+        seeds=seeds,
+        generated=generated,
+        keep=keep,
+        markdown=markdown,
+        plot=plot,
+    )
+
+
 @bench.command("guarantees")
 def guarantees_command(
     every: Annotated[bool, typer.Option("--all", help="Every cell, not only those that meet every pair.")] = False,

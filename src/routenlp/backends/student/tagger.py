@@ -28,7 +28,7 @@ SCHEMA = "schema"
 """The key of `Query.metadata` that names the label set asked for."""
 
 _BATCH = 128
-_UNKNOWN = Prediction("[]", (0.0,))
+UNKNOWN = Prediction("[]", (0.0,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,8 @@ class LabelSet:
     """(3d + 1, k): weights of the vectors of the word before, the word, and the word after; then a constant."""
     chain: Chain
 
-    def emissions(self, forms: Sequence[str], vectors: Vectors | None) -> FloatArray:
-        """Log scores, (len(forms), k)."""
-        features = word_features(forms)
+    def emissions(self, features: NDArray[np.uint32], vectors: Vectors | None) -> FloatArray:
+        """Log scores of n words, (n, k), from their `word_features`."""
         at = np.searchsorted(self.known, features)
         if len(self.known):
             at[self.known[np.minimum(at, len(self.known) - 1)] != features] = len(self.known)
@@ -118,7 +117,7 @@ class Tagger:
         words = [split_words(q.text) if known else [] for q, known in zip(queries, label_sets, strict=True)]
         vectors = self._encode(words)
         return [
-            _UNKNOWN if label_set is None else answer(label_set, query.text, its_words, its_vectors)
+            UNKNOWN if label_set is None else answer(label_set, query.text, its_words, its_vectors)
             for label_set, query, its_words, its_vectors in zip(label_sets, queries, words, vectors, strict=True)
         ]
 
@@ -173,11 +172,20 @@ def _label_set(parts: Parts, described: Mapping[str, object]) -> LabelSet:
     )
 
 
-def answer(label_set: LabelSet, text: str, words: Sequence[Word], vectors: Vectors | None) -> Prediction:
-    """What a tagger says of one text. `words`: of `split_words`. `vectors`: (len(words), d), where it has weights."""
+def answer(
+    label_set: LabelSet,
+    text: str,
+    words: Sequence[Word],
+    vectors: Vectors | None,
+    features: NDArray[np.uint32] | None = None,
+) -> Prediction:
+    """What a tagger says of one text. `words`: of `split_words`. `vectors`: (len(words), d), where it has weights.
+
+    `features`: their `word_features`, where the caller has them already.
+    """
     if not words:
         return Prediction("[]", (1.0,))
-    emit = label_set.emissions([word.form for word in words], vectors)
+    emit = label_set.emissions(word_features([word.form for word in words]) if features is None else features, vectors)
     tags = viterbi(label_set.chain, emit)
     spans = read_spans(tags)
     belief = posterior(label_set.chain, emit)

@@ -1,0 +1,154 @@
+"""One task and one seed: every arm from the same first tiers, round by round, each measured on the same test rows."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from routenlp.bench.loop.arms import NONE, PICKS
+from routenlp.bench.loop.scene import look
+from routenlp.bench.loop.system import Desk, Seen, System, retrain, see
+from routenlp.bench.loop.world import TaskWorld, sentence
+from routenlp.loop.contamination import refuse_overlap, take_prints
+from routenlp.loop.economics import Gain, gain_from_draws
+from routenlp.replay.calibrate import Setting
+from routenlp.replay.intervals import RowRatio, paired_bootstrap
+from routenlp.types import FloatArray
+
+ALL_ROWS = "all rows"
+"""A yardstick, no arm: everything that may be learned from, at once."""
+GAIN_DRAWS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much each arm may buy, and what quality it must keep."""
+
+    arms: tuple[str, ...]
+    lessons: tuple[int, ...]
+    """Of each round; at most a share of the traffic, the same for all arms."""
+    target: float
+    """Quality ratio on the calibration rows."""
+    yardstick: bool
+    """Whether to measure `ALL_ROWS` too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """One arm after one round, on the test rows."""
+
+    task: str
+    seed: int
+    arm: str
+    round: int
+    lessons: int
+    """Teacher answers bought so far."""
+    cost_usd: FloatArray
+    """Of each test row, every tier called."""
+    quality: FloatArray
+    top_cost_usd: FloatArray
+    tier_shares: tuple[float, ...]
+    """By tier, the share of test rows that it finally answered."""
+    escalated: float
+    """Share of test rows that went on from their first tier."""
+    route_only_cost: float
+    """Cost ratio without a cascade: the router's first answer is final."""
+    route_only_quality: float
+    seconds: float
+    """Of the turn that led here: looking at the traffic, picking, refitting, recalibrating."""
+    gain: Gain | None
+    """In cost ratio over the round before, on the gate rows; None before the first."""
+
+
+def run_task(world: TaskWorld, desk: Desk, plan: Plan, advance: Callable[[str], None]) -> list[Point]:
+    """Points of all arms; the first is common to all and stands once, under `NONE`.
+
+    Raises `ContaminatedLessons` should an arm pick a query that resembles a held-out row.
+    """
+    first = retrain(world, world.start, desk, target=plan.target)
+    points = [_measure(world, first, desk, NONE, 0, [], None)]
+    advance(NONE)
+    for arm in plan.arms:
+        points += _run_arm(world, desk, plan, arm, first)
+        advance(arm)
+    if plan.yardstick:
+        every = [i for i in range(len(world.traffic)) if not world.barred[i]]
+        system = _learn(world, desk, plan, every)
+        points.append(_measure(world, system, desk, ALL_ROWS, 1, every, None))
+        advance(ALL_ROWS)
+    return points
+
+
+def budgets(world: TaskWorld, plan: Plan) -> tuple[int, ...]:
+    """Lessons of each round: as planned, or the same shares of half of what may be learned from, if that is less."""
+    most = int((~world.barred).sum()) // 2
+    shrink = min(1.0, most / max(sum(plan.lessons), 1))
+    return tuple(int(n * shrink) for n in plan.lessons)
+
+
+def _run_arm(world: TaskWorld, desk: Desk, plan: Plan, arm: str, first: System) -> list[Point]:
+    system, lessons, points = first, list[int](), list[Point]()
+    for number, budget in enumerate(budgets(world, plan), 1):
+        began = time.perf_counter()
+        scene = look(world, system, desk, lessons)
+        rng = np.random.default_rng([desk.seed, number, zlib.crc32(f"{world.task.name}/{arm}".encode())])
+        lessons += [int(scene.at[i]) for i in PICKS[arm](scene, budget, rng)]
+        before, system = system, _learn(world, desk, plan, lessons)
+        took_s = time.perf_counter() - began
+        points.append(replace(_measure(world, system, desk, arm, number, lessons, before), seconds=took_s))
+    return points
+
+
+def _learn(world: TaskWorld, desk: Desk, plan: Plan, lessons: Sequence[int]) -> System:
+    """Buy the teacher's answers, look once more that none resembles a held-out row, and refit on all there are."""
+    bought = [world.traffic[i] for i in lessons]
+    vectors = sentence(desk.rich.encode([e.query.text for e in bought]))
+    refuse_overlap(take_prints([e.query for e in bought], vectors), world.held_out, task=world.task.name)
+    return retrain(world, [*world.start, *bought], desk, target=plan.target)
+
+
+def _measure(
+    world: TaskWorld, system: System, desk: Desk, arm: str, number: int, lessons: Sequence[int], before: System | None
+) -> Point:
+    seen = see(world, system, world.folds.test.examples, desk)
+    done = seen.run(system.setting)
+    alone = seen.run(system.route_only)
+    top_cost, top_quality = seen.recorded.cost_usd[:, -1], seen.recorded.quality[:, -1]
+    tiers = range(len(seen.recorded.tiers))
+    return Point(
+        world.task.name,
+        desk.seed,
+        arm,
+        number,
+        len(lessons),
+        done.cost_usd,
+        done.quality,
+        top_cost,
+        tuple(float((done.final == k).mean()) for k in tiers),
+        float((done.final != done.first).mean()),
+        float(alone.cost_usd.sum() / top_cost.sum()),
+        float(alone.quality.sum() / top_quality.sum()),
+        0.0,
+        None if before is None else _gain(world, desk, before, system),
+    )
+
+
+def _gain(world: TaskWorld, desk: Desk, before: System, after: System) -> Gain:
+    """On the gate rows, which neither trained nor calibrated anything."""
+    if not world.folds.gate.examples:
+        return gain_from_draws(0.0, np.empty(0))
+    sides = {"before": before, "after": after}
+    seen = {name: see(world, system, world.folds.gate.examples, desk) for name, system in sides.items()}
+    ratios = {name: _cost(seen[name], system.setting) for name, system in sides.items()}
+    drawn = paired_bootstrap(ratios, seen["before"].recorded.groups, seed=desk.seed, draws=GAIN_DRAWS)
+    estimates = drawn.estimates
+    change = (estimates["before"] or 0.0) - (estimates["after"] or 0.0)
+    return gain_from_draws(change, drawn.draws["before"] - drawn.draws["after"])
+
+
+def _cost(seen: Seen, setting: Setting) -> RowRatio:
+    return RowRatio(seen.run(setting).cost_usd, seen.recorded.cost_usd[:, -1])

@@ -1,0 +1,60 @@
+"""Points on disk, one file a task and seed, so that a bench that was stopped goes on where it was.
+
+A file is used again only for the same plan, rows and version of the package; anything else is measured anew.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from routenlp.bench.loop.course import Point
+from routenlp.loop.economics import Gain
+
+_ARRAYS = ("cost_usd", "quality", "top_cost_usd")
+
+
+def save(points: Sequence[Point], path: Path, key: str) -> None:
+    """Written whole or not at all. `key`: what the points were measured for."""
+    meta = [_meta(point) for point in points]
+    arrays = {f"{i}.{name}": getattr(point, name) for i, point in enumerate(points) for name in _ARRAYS}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.partial.npz")
+    np.savez_compressed(temporary, meta=np.array(json.dumps({"key": key, "points": meta})), **arrays)
+    temporary.replace(path)
+
+
+def load(path: Path, key: str) -> list[Point] | None:
+    """None where there is no such file, it cannot be read, or it was measured for something else."""
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            meta = json.loads(str(found["meta"]))
+            if meta["key"] != key:
+                return None
+            return [_point(m, {n: found[f"{i}.{n}"] for n in _ARRAYS}) for i, m in enumerate(meta["points"])]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None
+
+
+def _meta(point: Point) -> dict[str, object]:
+    out: dict[str, object] = {
+        name: getattr(point, name) for name in Point.__slots__ if name not in (*_ARRAYS, "gain", "tier_shares")
+    }
+    gain = point.gain
+    return out | {
+        "tier_shares": list(point.tier_shares),
+        "gain": None if gain is None else [gain.estimate, gain.low],
+    }
+
+
+def _point(meta: dict[str, Any], arrays: dict[str, Any]) -> Point:
+    gain = meta.pop("gain")
+    shares = tuple(float(s) for s in meta.pop("tier_shares"))
+    return Point(**meta, **arrays, tier_shares=shares, gain=None if gain is None else Gain(*map(float, gain)))

@@ -1,0 +1,161 @@
+"""One run of the loop's bench: tasks times seeds, each with every arm, and the figures over all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from routenlp import __version__, wiring
+from routenlp.bench.loop import kept
+from routenlp.bench.loop.arms import PICKS
+from routenlp.bench.loop.bulk import HashedTexts
+from routenlp.bench.loop.course import Plan, Point, run_task
+from routenlp.bench.loop.figures import Figures, figures
+from routenlp.bench.loop.system import Desk
+from routenlp.bench.loop.world import Ledger, Remembered, begin, held_out_rows, remember_words, screen
+from routenlp.bench.progress import Progress
+from routenlp.bench.six_tasks.workload import Workload
+from routenlp.errors import FoldOverlap
+from routenlp.replay.folds import Folds, row_hash
+from routenlp.settings import Settings
+
+STRUCTURED = ("cs_intent", "legal_clause", "legal_risk", "fin_ner")
+"""Tasks whose answers are labels or entities: what the promises of the bench are about."""
+LESSONS = (150, 300, 450)
+"""Teacher answers a task in each round: half of all stand after the second, so that half is measured, not guessed."""
+SEEDS, QUICK_SEEDS = 5, 1
+QUICK_TASKS = ("cs_intent", "legal_risk")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything that tables, plot, checks and JSON are made of."""
+
+    workload: Workload
+    plan: Plan
+    seeds: int
+    figures: Figures
+    structured: Figures | None
+    """Over the structured tasks alone, where there are others too; else None."""
+    barred: Mapping[str, float]
+    """By task, the share of training rows that resemble held-out rows and so were no lessons of any arm."""
+    held_out_seen: int
+    """Calibration, gate and test rows that any training call received, by hash."""
+    slowest_turn_s: float
+    """Of one round of one arm: the longest over arms and seeds, summed over tasks."""
+    seconds: float
+    peak_rss_mb: float
+
+
+def plan_of(settings: Settings, workload: Workload, *, yardstick: bool = True) -> Plan:
+    """All arms; the target that the settings give the first task, which is the same for all in the built-in ones."""
+    eps = max(settings.tasks[name].eps for name in workload.folds)
+    return Plan(tuple(PICKS), LESSONS, 1.0 - eps, yardstick)
+
+
+def run(
+    settings: Settings, workload: Workload, plan: Plan, progress: Progress, *, seeds: int, keep: Path | None
+) -> Result:
+    """`keep`: a folder of points measured before, which are used again, and to which new ones are added."""
+    began = time.perf_counter()
+    bench = _Bench(settings, workload, plan, progress, keep)
+    points = [point for name in workload.folds for seed in range(seeds) for point in bench.measure(name, seed)]
+    groups = {name: [e.group for e in folds.test.examples] for name, folds in workload.folds.items()}
+    with progress.stage("measuring, with draws of seeds and groups"):
+        found = figures(points, groups, seed=settings.seed)
+        few = [p for p in points if p.task in STRUCTURED]
+        mixed = 0 < len({p.task for p in few}) < len(workload.folds)
+        structured = figures(few, groups, seed=settings.seed) if mixed else None
+    return Result(
+        workload,
+        plan,
+        seeds,
+        found,
+        structured,
+        bench.barred,
+        bench.held_out_seen,
+        _slowest_turn(points),
+        time.perf_counter() - began,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+    )
+
+
+class _Bench:
+    """Encoders and hashed texts that all seeds of a task share; a task's are dropped when the next begins."""
+
+    def __init__(
+        self, settings: Settings, workload: Workload, plan: Plan, progress: Progress, keep: Path | None
+    ) -> None:
+        self._settings, self._workload, self._plan = settings, workload, plan
+        self._progress, self._keep = progress, keep
+        self._ledger = Ledger()
+        self.held_out_seen = 0
+        self.barred: dict[str, float] = {}
+        with progress.stage("loading the encoder"):
+            self._encoder = wiring.minilm(settings, lambda _: None)
+        self._task: str | None = None
+
+    def measure(self, name: str, seed: int) -> list[Point]:
+        """Points of one task and seed, from the folder where it has them."""
+        self._begin(name)
+        path = None if self._keep is None else self._keep / f"{name}-{seed}.npz"
+        key = _key(self._plan, self._workload.folds[name])
+        points = None if path is None else kept.load(path, key)
+        if points is None:
+            points = self._run(name, seed)
+            self._require_unseen(name)
+            if path is not None:
+                kept.save(points, path, key)
+        return points
+
+    def _begin(self, name: str) -> None:
+        if self._task == name:
+            return
+        self._task = name
+        sentence, rich = (wiring.cached(self._encoder.with_pooling(rich=r), self._settings) for r in (False, True))
+        self._plain, self._rich, self._texts = remember_words(sentence), Remembered(rich), HashedTexts()
+        with self._progress.stage(f"{name}: comparing training rows with held-out rows"):
+            self._screened = screen(self._workload.folds[name], self._rich)
+        self.barred[name] = float(self._screened.overlaps.mean())
+
+    def _run(self, name: str, seed: int) -> list[Point]:
+        task, student = wiring.tasks(self._settings)[name], self._settings.tasks[name].student
+        assert student is not None, "the bench's settings name a student for every task"
+        world = begin(self._screened, task, student, seed=seed)
+        portfolio = wiring.portfolio(self._settings)
+        desk = Desk(portfolio, self._plain, self._rich, self._texts, self._ledger, seed)
+        steps = len(self._plan.arms) + 1 + self._plan.yardstick
+        with self._progress.stage(f"{name}, seed {seed}") as advance:
+            done = iter(range(1, steps + 1))
+            return run_task(world, desk, self._plan, lambda _arm: advance(next(done), steps))
+
+    def _require_unseen(self, name: str) -> None:
+        """Raises `FoldOverlap`: with a held-out row among what was learned from, the figures would be worth nothing."""
+        seen = self._ledger.seen_of(held_out_rows(self._workload.folds[name]))
+        self.held_out_seen += seen
+        if seen:
+            raise FoldOverlap(f"task {name!r}", f"training received {seen} held-out rows", "Report this as a fault.")
+
+
+def _key(plan: Plan, folds: Folds) -> str:
+    """Changes with the plan, the rows of any fold, and the version."""
+    digest = hashlib.sha256(json.dumps([__version__, asdict(plan)]).encode())
+    for part in (folds.train, folds.calibrate, folds.gate, folds.test):
+        digest.update(b"|")
+        for example in part.examples:
+            digest.update(row_hash(example).encode())
+    return digest.hexdigest()
+
+
+def _slowest_turn(points: Sequence[Point]) -> float:
+    """Processor seconds would be fairer, but a user waits for wall time: rounds of all tasks, one after the other."""
+    longest: dict[str, float] = {}
+    for point in points:
+        if point.round > 0 and point.arm in PICKS:
+            longest[point.task] = max(longest.get(point.task, 0.0), point.seconds)
+    return sum(longest.values())

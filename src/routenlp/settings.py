@@ -188,6 +188,8 @@ class GatewaySettings(_Frozen, frozen=True):
     """Name of the variable that holds the admin listener's key; without a value, only health is served there."""
     auth: Literal["keys", "none"] = "keys"
     """keys: every request needs one that `routenlp keys create` made. none: anybody who reaches the port may ask."""
+    keep_prompt_caches: bool = True
+    """Weigh, when a conversation goes on, what leaving a tier's prompt cache would cost."""
     max_body_mb: Positive = 32.0
     header_timeout_s: Positive = 10.0
     body_timeout_s: Positive = 30.0

@@ -72,7 +72,11 @@ def write_policy(folder: Path, *, limit: float = 0.25, backends: Mapping[str, st
     router = PreRouter(encoder, LinearEstimator(heads), TIERS, dict.fromkeys(ROUTED, 0.5))
     rule = ThresholdCascade(TIERS, {task: {"small": limit, "mid": limit} for task in ROUTED})
     tasks = {task: Task(task, "accuracy", 1.0, 1.0) for task in ROUTED}
-    plain = Policy(portfolio, tasks, router, TokenUncertainty(), rule)
+    return save_policy(folder, Policy(portfolio, tasks, router, TokenUncertainty(), rule), encoder)
+
+
+def save_policy(folder: Path, plain: Policy, encoder: HashedEncoder) -> Path:
+    """Writes it for serving, certified for every task that it knows."""
     certificates = {
         task: Certificate(
             task=task,
@@ -88,7 +92,7 @@ def write_policy(folder: Path, *, limit: float = 0.25, backends: Mapping[str, st
             proved_for=plain.proved_for(),
             issued_at=datetime(2026, 1, 1, tzinfo=UTC),
         )
-        for task in ROUTED
+        for task in plain.tasks
     }
     policies.save(folder / "policy", replace(plain, certificates=certificates))
     artefacts.write(folder / "router-encoder", {"hashed": encoder.parts()})

@@ -16,7 +16,7 @@ from routenlp.cascade.deadlines import Deadlines, Late
 from routenlp.cascade.decision import STOPS, Reach, Utility
 from routenlp.cascade.estimates import AnswerQuality
 from routenlp.cascade.one_query import Known, OneQuality, decide_one
-from routenlp.types import Call, FloatArray, Parts, Route, Step, Stop
+from routenlp.types import Call, Estimate, FloatArray, Parts, Route, Step, Stop
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,9 +104,9 @@ class ContinuationRule:
         return expected if route.task in self.tasks and all(map(math.isfinite, expected)) else None
 
     def _relative_cost(self, route: Route) -> list[float]:
-        given = {estimate.tier: estimate.cost_usd for estimate in route.estimates}
+        given = {estimate.tier: estimate for estimate in route.estimates}
         return [
-            float(mean if (usd := given[tier]) is None else usd) / self.top_cost_usd
+            _cost_usd(given[tier], mean) / self.top_cost_usd
             for tier, mean in zip(self.tiers, self.mean_cost_usd.tolist(), strict=True)
         ]
 
@@ -131,6 +131,11 @@ class ContinuationRule:
         if answer == STOPS:
             return f"{hoped}, most for its cost"
         return f"{hoped}, and the best answer so far {predicted[answer]:.3f}"
+
+
+def _cost_usd(estimate: Estimate, mean_usd: float) -> float:
+    usd = float(mean_usd if estimate.cost_usd is None else estimate.cost_usd)
+    return max(usd - estimate.cached_usd, 0.0) if estimate.cached_usd else usd
 
 
 def _known(step: Step) -> Known:

@@ -17,11 +17,12 @@ are tiers. A stop rule that breaks this, or an answer from another tier than the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from routenlp.cascade.policy import Policy
 from routenlp.errors import IllegalMove
-from routenlp.types import Answer, Call, Query, Route, Step, Stop, Trace
+from routenlp.types import Answer, Call, Estimate, Query, Route, Step, Stop, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,16 @@ class Done:
     trace: Trace
 
 
-def start(policy: Policy, query: Query) -> Ask:
-    """The first tier to ask. Raises `UnknownTask`; never raises on text."""
+def start(policy: Policy, query: Query, cached_usd: Mapping[str, float] | None = None) -> Ask:
+    """The first tier to ask. Raises `UnknownTask`; never raises on text.
+
+    `cached_usd`: by tier, what its prompt cache takes off the query's cost. It can make a dearer tier be called than
+    the policy would call by itself, never a cheaper one: a certificate speaks of the policy by itself.
+    """
     route = policy.route(query)
-    verdict = policy.next(route, ())
+    if cached_usd:
+        route = replace(route, estimates=tuple(_cheaper(e, cached_usd.get(e.tier, 0.0)) for e in route.estimates))
+    verdict = _verdict(policy, route, ())
     if isinstance(verdict, Stop):
         raise IllegalMove("stop rule", "stopped before any tier had answered", "A rule must begin with a Call.")
     policy.portfolio.position(verdict.tier)
@@ -61,11 +68,31 @@ def advance(policy: Policy, ask: Ask, answer: Answer) -> Ask | Done:
         )
     limit = policy.stop_rule.threshold(ask.route.task, answer.tier)
     steps = (*ask.steps, Step(answer, policy.scorer.score(answer, ask.route), limit))
-    verdict = policy.next(ask.route, steps)
+    verdict = _verdict(policy, ask.route, steps)
     if isinstance(verdict, Call):
         _check_climbs(policy, steps, verdict)
         return Ask(ask.query, ask.route, verdict.tier, steps, verdict.reason)
     return Done(_trace(policy, ask, steps, verdict))
+
+
+def _verdict(policy: Policy, route: Route, steps: tuple[Step, ...]) -> Stop | Call:
+    """The policy's own verdict, or a call of a dearer tier that holds a cache, where the rule then prefers that."""
+    saved_usd = {estimate.tier: estimate.cached_usd for estimate in route.estimates if estimate.cached_usd}
+    if not saved_usd:
+        return policy.next(route, steps)
+    itself = policy.next(replace(route, estimates=tuple(_cheaper(e, 0.0) for e in route.estimates)), steps)
+    shifted = policy.next(route, steps)
+    if isinstance(shifted, Stop) or shifted.tier not in saved_usd:
+        return itself
+    position = policy.portfolio.position
+    if isinstance(itself, Call) and position(shifted.tier) <= position(itself.tier):
+        return itself
+    worth = f"{shifted.tier} has the conversation in its prompt cache, worth ${saved_usd[shifted.tier]:.6f}"
+    return Call(shifted.tier, f"{worth}: {shifted.reason}")
+
+
+def _cheaper(estimate: Estimate, cached_usd: float) -> Estimate:
+    return replace(estimate, cached_usd=cached_usd)
 
 
 def _check_climbs(policy: Policy, steps: tuple[Step, ...], call: Call) -> None:

@@ -18,6 +18,7 @@ from routenlp.gateway.course import Course
 from routenlp.gateway.errors import ApiError, from_upstream
 from routenlp.gateway.headers import about
 from routenlp.gateway.live import Live
+from routenlp.gateway.prompt_caches import Conversation, conversation_of, worth_usd
 from routenlp.gateway.recording import content_of, top_cost_usd, trace_record
 from routenlp.gateway.request import ChatRequest, parse
 from routenlp.gateway.sending import EVENTS, JSON, ClientLeft, Presence, read_body, send_error, send_whole
@@ -43,6 +44,8 @@ class _Exchange:
     key: KeyRow | None
     held: Reservation | None
     at_s: float
+    conversation: Conversation | None = None
+    """None where it is too short for a prompt cache, or the settings do not heed those."""
     streams: list[Streamed] = field(default_factory=list)
     """The one that passes through, if any: known even when the client leaves in the middle."""
 
@@ -111,13 +114,17 @@ class Chat:
         trace_id = new_trace_id(at_s, gateway.entropy(10))
         course = Course(trace_id, aim, begun_s, gateway.clock, is_audited(trace_id, aim.audit_rate))
         course.failsafe.extend(aim.failsafe)
-        return _Exchange(live, request, course, key, held, at_s)
+        conversation = None
+        if live.settings.gateway.keep_prompt_caches:
+            caller = key.id if key is not None else ""
+            conversation = conversation_of(caller, request.fields["messages"], request.size_bytes)
+        return _Exchange(live, request, course, key, held, at_s, conversation)
 
     async def _serve(self, exchange: _Exchange, send: Send) -> _Ended:
         live, request, course = exchange.live, exchange.request, exchange.course
         began = self._gateway.turns.tier_of(exchange.caller, request.tool_call_ids) if request.tool_call_ids else None
         try:
-            answer = await serve_query(live, request, course, began)
+            answer = await serve_query(live, request, course, began, self._cached_usd(exchange))
             if isinstance(answer, Onward):
                 return await self._stream(exchange, answer, send)
         except UpstreamError as failure:
@@ -151,6 +158,12 @@ class Chat:
         if call_ids:
             self._gateway.turns.began(exchange.caller, call_ids, tier)
 
+    def _cached_usd(self, exchange: _Exchange) -> dict[str, float]:
+        if exchange.conversation is None:
+            return {}
+        held = self._gateway.caches.of(exchange.conversation, self._gateway.clock())
+        return worth_usd(held, exchange.live.tiers) if held else {}
+
     def _charge(self, exchange: _Exchange) -> None:
         """Before the last byte: a client that has its whole answer has paid for it, whatever happens to us then."""
         self._gateway.access.settle(exchange.held, exchange.course.cost_usd)
@@ -160,6 +173,8 @@ class Chat:
         gateway, course, live = self._gateway, exchange.course, exchange.live
         try:
             self._charge(exchange)
+            if exchange.conversation is not None:
+                gateway.caches.answered(exchange.conversation, course.steps, gateway.clock())
             said = {streamed.tier: streamed.text for streamed in exchange.streams}
             content = content_of(exchange.request, course, live, said)
             record = trace_record(

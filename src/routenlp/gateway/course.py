@@ -71,15 +71,23 @@ class Course:
         answer = whole.answer
         self.upstream_s += answer.latency_s
         self.wholes[answer.tier] = whole
+        usage = whole.completion.usage
         self.steps.append(
-            StepRecord(answer.tier, answer.input_tokens, answer.output_tokens, answer.cost_usd, answer.latency_s)
+            StepRecord(
+                answer.tier,
+                answer.input_tokens,
+                answer.output_tokens,
+                answer.cost_usd,
+                answer.latency_s,
+                cached_tokens=usage.cached.read if usage is not None else 0,
+            )
         )
 
     def streamed(self, tier: Tier, usage: Usage, latency_s: float, error: str | None) -> None:
         """A tier gave a stream, or as much of one as came."""
         cost_usd = usage.cost_usd(tier.price)
         record = StepRecord(tier.name, usage.input_tokens, usage.output_tokens, cost_usd, latency_s)
-        self.steps.append(replace(record, accepted=error is None, error=error))
+        self.steps.append(replace(record, accepted=error is None, error=error, cached_tokens=usage.cached.read))
 
     def failed(self, tier: str, error: UpstreamError, latency_s: float) -> None:
         """A tier gave no answer. What it may bill for that is not known, and not much: a refusal is free."""

@@ -13,7 +13,7 @@ from a cheaper tier was held until it was accepted.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -39,12 +39,21 @@ class Onward:
     tier: LiveTier
 
 
-async def serve_query(live: Live, request: ChatRequest, course: Course, begin_at: str | None) -> Whole | Onward:
+async def serve_query(
+    live: Live,
+    request: ChatRequest,
+    course: Course,
+    begin_at: str | None,
+    cached_usd: Mapping[str, float] | None = None,
+) -> Whole | Onward:
     """The answer, or which tier is to stream it. Raises `UpstreamError` when the last tier cannot answer.
 
-    `begin_at`: the tier that began this assistant's turn, where the request goes on with one.
+    `begin_at`: the tier that began this assistant's turn, where the request goes on with one. `cached_usd`: by tier,
+    what its prompt cache saves.
     """
-    ask = _start(live.policy, request, course, begin_at) if course.aim.routed and live.policy is not None else None
+    ask = None
+    if course.aim.routed and live.policy is not None:
+        ask = _start(live.policy, request, course, begin_at, cached_usd)
     while ask is not None:
         name = _allowed(course, live, ask)
         if name == course.aim.tiers[-1]:
@@ -60,9 +69,15 @@ async def serve_query(live: Live, request: ChatRequest, course: Course, begin_at
     return await _last(live, request, course, ask)
 
 
-def _start(policy: Policy, request: ChatRequest, course: Course, begin_at: str | None) -> Ask | None:
+def _start(
+    policy: Policy,
+    request: ChatRequest,
+    course: Course,
+    begin_at: str | None,
+    cached_usd: Mapping[str, float] | None,
+) -> Ask | None:
     query = Query(course.trace_id, course.aim.served.task, request.text, request.metadata, request.turns)
-    ask = _safely("router", course, lambda: start(policy, query))
+    ask = _safely("router", course, lambda: start(policy, query, cached_usd))
     if ask is None:
         return None
     course.route = ask.route

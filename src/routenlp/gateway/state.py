@@ -9,6 +9,7 @@ from typing import Protocol
 from routenlp.gateway.access import Access
 from routenlp.gateway.live import Live
 from routenlp.gateway.metrics import Metrics
+from routenlp.gateway.prompt_caches import PromptCaches
 from routenlp.gateway.turns import BegunTurns
 from routenlp.store.sql.records import Record
 
@@ -64,5 +65,6 @@ class Gateway:
     """Seconds since 1970."""
     entropy: Callable[[int], bytes]
     turns: BegunTurns = field(default_factory=BegunTurns)
+    caches: PromptCaches = field(default_factory=PromptCaches)
     ready: bool = False
     """False while starting and while draining: load balancers send nothing then."""

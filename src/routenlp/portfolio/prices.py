@@ -67,6 +67,11 @@ class Price:
         fresh = max(input_tokens - cached.read - cached.write - cached.write_1h, 0)
         return self.cost_usd(fresh, output_tokens) + self._cached_usd(cached)
 
+    def saved_by_cache_usd(self, tokens: int) -> float:
+        """How much less so many input tokens cost where the prompt cache gives them; 0 where it is no cheaper."""
+        read = _or(self.cache_read_usd_per_mtok, self.input_usd_per_mtok)
+        return max(tokens * (self.input_usd_per_mtok - read) / 1e6, 0.0)
+
     def _cached_usd(self, cached: Cached) -> float:
         dearest = 2.0 * self.input_usd_per_mtok
         return (

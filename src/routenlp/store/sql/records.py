@@ -26,6 +26,8 @@ class StepRecord:
     accepted: bool = False
     error: str | None = None
     """Why the tier gave no answer, without anything that a user wrote; None where it answered."""
+    cached_tokens: int = 0
+    """Of the input tokens, those that the endpoint says its prompt cache gave."""
 
 
 @dataclass(frozen=True, slots=True)

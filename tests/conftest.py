@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 
 from routenlp.backends import weights
 from routenlp.backends.encoders.minilm import MiniLM
@@ -19,6 +20,8 @@ from routenlp.backends.local.weights import GGUF
 from routenlp.errors import MissingData
 from routenlp.training.minilm_graph import GRAPH_VERSION, build_int8
 
+settings.register_profile("patient", deadline=None)  # a busy machine is late for no fault of ours
+settings.load_profile("patient")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -95,3 +95,15 @@ def assert_sound(seen: dict[int, int]) -> None:
     assert seen[400] > 500, seen
     assert seen[401] > 500, seen
     assert seen[PASSED_ON] > 10, seen
+
+
+def test_keys_pasted_into_feedback_are_not_kept(guarded):
+    connection = http.client.HTTPConnection("127.0.0.1", guarded.gateway.port, timeout=10)
+    before = guarded.count("feedback")
+    said = json.dumps({"id": "x", "label": f"it told me {guarded.secret}", "correction": guarded.secret})
+    connection.request("POST", "/v1/feedback", said, {"authorization": f"Bearer {guarded.secret}"})
+    response = connection.getresponse()
+    assert (response.status, guarded.quoted(response.read())) == (202, [])
+    connection.close()
+    assert running.until(lambda: guarded.count("feedback") == before + 2)
+    guarded.assert_kept_to_itself()

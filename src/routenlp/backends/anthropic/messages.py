@@ -90,7 +90,7 @@ def _unknown(where: str, message: _Message, found: Conversation) -> None:  # noq
 
 
 def _system(where: str, message: _Message, found: Conversation) -> None:
-    found.system.extend(_texts(where, message))
+    found.system.extend(block for block in _texts(where, message) if block["text"])
 
 
 def _user(where: str, message: _Message, found: Conversation) -> None:
@@ -104,7 +104,7 @@ def _user(where: str, message: _Message, found: Conversation) -> None:
 def _assistant(where: str, message: _Message, found: Conversation) -> None:
     if message.function_call or message.audio:
         raise Unsayable(where, "holds a function call of the old kind or audio")
-    blocks = [block for block in _texts(where, message) if block["text"]]
+    blocks = [block for block in _texts(where, message) if block["text"]]  # an empty one is refused there
     if message.refusal:
         blocks.append({"type": "text", "text": message.refusal})
     blocks += [_tool_use(where, call) for call in message.tool_calls or []]

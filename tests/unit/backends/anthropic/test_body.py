@@ -130,6 +130,12 @@ def test_what_has_no_like_is_refused_by_name(field, value):
         said(**{field: value})
 
 
+def test_a_name_of_any_length_is_cut():
+    with pytest.raises(Unsayable) as caught:
+        said(**{"x" * 10_000: 1})
+    assert len(str(caught.value)) < 200
+
+
 @given(st.dictionaries(st.sampled_from(["n", "stop", "tools", "tool_choice", "response_format", "x"]), JSON), JSON)
 def test_whatever_is_asked_is_said_or_refused(fields, content):
     messages = [{"role": "user", "content": content}]

@@ -27,7 +27,7 @@ def call(call_id: str, arguments: str = '{"a": 1}') -> dict:
 
 
 def test_instructions_are_gathered_in_their_order():
-    found = talk({"role": "system", "content": "a"}, USER, {"role": "developer", "content": [text("b")]})
+    found = talk({"role": "system", "content": "a"}, USER, {"role": "developer", "content": [text("b"), text("")]})
     assert found == {"system": [text("a"), text("b")], "turns": [{"role": "user", "content": [text("hello")]}]}
 
 

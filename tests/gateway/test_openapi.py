@@ -1,56 +1,23 @@
-"""The served documents say what is there, and the server does what they say."""
+"""The server does what its documents say."""
 
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from collections import Counter
 
 import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, Phase, given, settings
-from starlette.routing import Route
 from tests.gateway import running
 from tests.gateway.stub import chunks, completion, streamed
-from tests.unit.gateway.test_serve_query import SETTINGS
 
-from routenlp.gateway.access import Access
-from routenlp.gateway.admin import admin_app
-from routenlp.gateway.app import public_app
-from routenlp.gateway.live import Live
-from routenlp.gateway.metrics import Metrics
 from routenlp.gateway.openapi.documents import admin_document, public_document
 from routenlp.gateway.openapi.schemas import ABOUT
-from routenlp.gateway.state import Gateway, NoRecords
-from routenlp.store.rates import RateLimiter
 
 PUBLIC, ADMIN = json.loads(public_document()), json.loads(admin_document())
 EXAMPLES = 60
 """Requests of each operation, in each of the two modes."""
-
-
-async def reload() -> None:
-    """Nothing to read."""
-
-
-@pytest.fixture
-def apps():
-    live = Live(SETTINGS, {}, {}, None)
-    access = Access(None, None, RateLimiter(), time.perf_counter, time.time)
-    gateway = Gateway(live, access, NoRecords(), Metrics(), time.perf_counter, time.time, bytes)
-    return {"public": public_app(gateway), "admin": admin_app(gateway, "key", reload)}
-
-
-@pytest.mark.parametrize(("which", "document"), [("public", PUBLIC), ("admin", ADMIN)])
-def test_every_route_is_in_the_document_and_nothing_else(apps, which, document):
-    routes: dict[str, set[str]] = {}
-    for route in apps[which].routes:
-        assert isinstance(route, Route)
-        methods = {method.lower() for method in route.methods or {"POST"}} - {"head"}
-        routes[route.path.replace(":path}", "}")] = methods
-    documented = {path: set(about) - {"parameters"} for path, about in document["paths"].items()}
-    assert documented == routes
 
 
 def operations(document: dict) -> list[tuple[str, str]]:

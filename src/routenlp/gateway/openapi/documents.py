@@ -102,7 +102,7 @@ def _chat() -> Schema:
         "content": {JSON: {"schema": {"$ref": _ref("Completion")}}, "text/event-stream": {"itemSchema": schemas.EVENT}},
     }
     headers = {
-        "x-routenlp-task": "The task; else `metadata.task`, else `default`.",
+        "x-routenlp-task": "The task; else `metadata.task`, else the classifier's.",
         "x-routenlp-router": "`off`: no routing.",
     }
     refused = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from routenlp.conformal.verdict import Status
 from routenlp.gateway.feedback import KINDS, Feedback
 from routenlp.gateway.request import MOST_CHOICES
+from routenlp.store.sql.records import TaskSource
 
 Schema = dict[str, Any]
 STRING: Schema = {"type": "string"}
@@ -56,7 +57,9 @@ CHAT_REQUEST: Schema = {
         "logprobs": maybe("boolean"),
         "max_tokens": maybe("integer"),
         "max_completion_tokens": maybe("integer"),
-        "metadata": {"description": "`task`, a string, names the task and is taken out; the rest is passed on."},
+        "metadata": {
+            "description": "`task` names the task. It, `schema` and `query_id` are taken out; the rest is passed on."
+        },
         "tools": passed_on("Tools on offer"),
         "tool_choice": passed_on("How free the model is to call them"),
         "response_format": passed_on("The form of the answer"),
@@ -170,6 +173,7 @@ ABOUT: dict[str, Schema] = {
     "x-request-id": _header("The trace's id."),
     "x-routenlp-trace-id": _header("What `routenlp explain` and feedback take."),
     "x-routenlp-task": _header("The task."),
+    "x-routenlp-task-source": _header("How it was found.", {"enum": list(get_args(TaskSource))}),
     "x-routenlp-steps": _header("Tiers asked, in order."),
     "x-routenlp-policy": _header("The policy's version, or `none`."),
     "x-routenlp-status": _header("Of the task's certificate.", {"enum": [str(status) for status in Status]}),

@@ -38,6 +38,13 @@ class Encoder(Protocol):
         """float32 of shape (len(texts), dim). A row depends on its own text only, never on its neighbours."""
 
 
+class StoredEncoder(Encoder, Protocol):
+    """An encoder that a router can be stored with."""
+
+    def parts(self) -> Parts:
+        """What `store` writes; `backends.encoders.stored` builds the encoder from it again."""
+
+
 class TokenEncoder(Encoder, Protocol):
     """An encoder that also gives a vector for every word."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from routenlp.backends.encoders.cache import CachedTokenEncoder
+from routenlp.backends.encoders.cache import CachedEncoder, CachedTokenEncoder
 from routenlp.backends.encoders.hashed import HashedEncoder
 from routenlp.backends.encoders.last_texts import LastTexts
+from routenlp.backends.encoders.middle import MiddleLayer
 from routenlp.backends.encoders.minilm import MiniLM
 from routenlp.backends.encoders.static import StaticEncoder
 from routenlp.backends.local import weights as local_weights
@@ -28,14 +29,18 @@ from routenlp.errors import SettingsError, UnknownPrice
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
 from routenlp.replay import stored_router, stored_tasks
+from routenlp.replay.backtest.certify import Target
 from routenlp.replay.stored_tasks import StoredTasks
+from routenlp.replay.text_readers import SentenceEncoders
+from routenlp.replay.wanted import Wanted, WantedOfTasks
 from routenlp.scoring.token_uncertainty import TokenUncertainty
-from routenlp.settings import Settings, TierSettings
+from routenlp.settings import Settings, TaskSettings, TierSettings
 from routenlp.store import artefacts, policies
 from routenlp.training.minilm_graph import GRAPH_VERSION, build_int8
 from routenlp.types import Parts, Task
 
 HUB = "https://huggingface.co"
+DEFAULT_TASK = "default"
 UNGRADED = "none"
 """Metric of a task that the settings do not define."""
 POLICY, ROUTER_ENCODER, TIERS = "policy", "router-encoder", "tiers"
@@ -169,10 +174,8 @@ def router_encoder(folder: Path) -> Encoder:
 
 
 def _as_trained(settings: Settings, folder: Path) -> Serving:
-    """The settings' tiers and tasks around a trained router, with the status that its training proved."""
-    stored = stored_router.load(folder, wrap=partial(_shared, settings))
-    known = tasks(settings)
-    every = {name: known.get(name) or Task(name, UNGRADED, 1.0, 1.0) for name in stored.stop_rule.tasks}
+    """The settings' tiers and tasks around a trained router, each task with the status that its training proved."""
+    stored = stored_router.load(folder, lambda: minilm(settings, lambda _: None), wrap=partial(_shared, settings))
     tiers = {tier.name: tier for tier in portfolio(settings).tiers}
     missing = [name for name in stored.stop_rule.tiers if name not in tiers]
     if missing:
@@ -180,8 +183,50 @@ def _as_trained(settings: Settings, folder: Path) -> Serving:
             "policy.folder", f"{str(folder)!r} routes to {missing[0]!r}", f"The portfolio has {', '.join(tiers)}."
         )
     in_order = Portfolio(tuple(tiers[name] for name in stored.stop_rule.tiers))
-    policy = Policy(in_order, every, stored.router, TokenUncertainty(), stored.stop_rule)
-    return Serving(policy, dict.fromkeys(every, stored.status), {}, stored.encoder)
+    priced = stored.at_prices([tier.price for tier in in_order.tiers])
+    every = trained_tasks(settings, stored.stop_rule.tasks)
+    policy = Policy(
+        in_order, every, priced.router, TokenUncertainty(), priced.stop_rule, certificates=stored.certificates
+    )
+    statuses = {task: _status(settings, policy, task) for task in every}
+    return Serving(policy, statuses, {}, priced.encoder)
+
+
+def trained_tasks(settings: Settings, names: Iterable[str]) -> dict[str, Task]:
+    """The tasks that a router was trained on, as the settings grade them; those they do not name are ungraded."""
+    known = tasks(settings)
+    return {name: known.get(name) or Task(name, UNGRADED, 1.0, 1.0) for name in names}
+
+
+def _status(settings: Settings, policy: Policy, task: str) -> Status:
+    """UNCERTIFIED where the settings ask for more than was proved, or wall off a tier that it was proved with."""
+    certificate, given = policy.certificates.get(task), settings.tasks.get(task)
+    if certificate is None or given is None:
+        return policy.status(task)
+    target = _wanted(given).target
+    level = target.eps if target.walked == "quality_ratio" else target.alpha
+    walled = given.allowed_tiers is not None and not set(policy.portfolio.names) <= set(given.allowed_tiers)
+    less = certificate.rule != target.walked or certificate.target > level or certificate.delta > target.delta
+    return Status.UNCERTIFIED if walled or less else policy.status(task)
+
+
+def wanted(settings: Settings, default: Wanted) -> WantedOfTasks:
+    """What the settings ask of each task; of one that they do not name, what they ask of `default`, else `default`."""
+    of_task = {name: _wanted(task) for name, task in settings.tasks.items()}
+    return WantedOfTasks(of_task.get(DEFAULT_TASK, default), of_task, settings.family_delta)
+
+
+def _wanted(task: TaskSettings) -> Wanted:
+    target = Target(task.guarantee, task.eps, task.alpha, task.delta, task.handled_at)
+    return Wanted(target, Status(task.serve_when), None if task.sla_ms is None else task.sla_ms / 1000.0)
+
+
+def sentences(settings: Settings, say: Callable[[str], None]) -> SentenceEncoders:
+    """The sentence encoder, as training reads with it; its weights are fetched on first use."""
+    bare = minilm(settings, say)
+    middle = MiddleLayer(bare)
+    remembered = CachedEncoder(middle, cache_dir(settings) / "encodings", max_bytes=4 << 30)
+    return SentenceEncoders(cached(bare, settings), remembered, middle)
 
 
 def tasks(settings: Settings) -> dict[str, Task]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -32,6 +32,16 @@ def fingerprint(parts: Parts) -> str:
     return digest.hexdigest()
 
 
+def decides_hash(router: Parts, stop_rule: Parts) -> str:
+    """SHA-256 of all that chooses tiers."""
+    return _digest([fingerprint(router), fingerprint(stop_rule)])
+
+
+def prices_hash(prices: Iterable[Mapping[str, Any]]) -> str:
+    """SHA-256 of what a rule weighs of the tiers' prices, given by field, cheapest tier first."""
+    return _digest([{name: price[name] for name in _WEIGHED} for price in prices])
+
+
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
@@ -43,10 +53,10 @@ def proved_for(parts: Mapping[str, Parts]) -> ProvedFor:
     return ProvedFor(
         models=_digest(frame["models"]),
         prompts=_digest([[tier["name"], tier["backend"], tier["model"]] for tier in tiers]),
-        router=_digest([fingerprint(parts["router"]), fingerprint(parts["stop_rule"])]),
+        router=decides_hash(parts["router"], parts["stop_rule"]),
         scorer=fingerprint(parts["scorer"]),
         judge=_digest([[task["name"], task["metric"], task["handled_at"]] for task in frame["tasks"]]),
-        prices=_digest([{name: tier["price"][name] for name in _WEIGHED} for tier in tiers]),
+        prices=prices_hash(tier["price"] for tier in tiers),
     )
 
 

@@ -253,9 +253,18 @@ def train_command(
     ] = None,
     eps: Annotated[float, typer.Option(help="Quality that may be lost.")] = 0.03,
     delta: Annotated[float, typer.Option(help="Allowed chance that calibration was unlucky.")] = 0.1,
+    alpha: Annotated[float, typer.Option(help="Target of the rules joint and conditional.")] = 0.05,
+    guarantee: Annotated[Guarantee, typer.Option(help="Which rule decides.")] = Guarantee.QUALITY_RATIO,
+    handled_at: Annotated[float | None, typer.Option(help="Quality under which an answer has failed.")] = None,
     serve_when: Annotated[
         ServeWhen, typer.Option(help="The weakest status under which cheap tiers may serve.")
     ] = ServeWhen.ASYMPTOTIC,
+    settings: Annotated[
+        Path | None, typer.Option(help="routenlp.yaml that will serve: tiers, prices and each task's own targets.")
+    ] = None,
+    encoder: Annotated[str, typer.Option(help="hashed (no download), static, or minilm.")] = "hashed",
+    preferences: Annotated[Path | None, typer.Option(help="Preferences beside the outcomes: jsonl or csv.")] = None,
+    preference_weight: Annotated[float, typer.Option(help="How much they count beside outcomes.")] = 1.0,
     seed: int = 0,
     cost: Annotated[list[str] | None, typer.Option(help="MODEL=USD for one query; may be repeated.")] = None,
     prices: Annotated[Path | None, typer.Option(help="YAML of prices by model.")] = None,
@@ -264,23 +273,28 @@ def train_command(
     calibrate_most: Annotated[int | None, typer.Option(help="Use at most so many calibration queries.")] = None,
     json_target: JsonTarget = None,
 ) -> None:
-    """Fits the router and its stop rule to recorded outcomes, certifies them, and stores them."""
+    """Fits the router and its stop rule to recorded outcomes, certifies them task by task, and stores them."""
     from routenlp.cli import backtest, train
     from routenlp.conformal.verdict import Status
+    from routenlp.replay.backtest.certify import Target
+    from routenlp.replay.wanted import Wanted
 
     options = train.Options(
         [t.strip() for t in tiers.split(",")] if tiers else None,
-        eps,
-        delta,
-        Status(serve_when.value),
+        Wanted(Target(guarantee.value, eps, alpha, delta), Status(serve_when.value)),
+        handled_at,
         seed,
         backtest.parse_costs(cost or []),
         prices,
         task_column,
         split_column,
         calibrate_most,
+        encoder,
+        preferences,
+        preference_weight,
+        settings,
     )
-    train.run(outcomes, out, options, json_target)
+    train.run(outcomes, out, options, os.environ, json_target)
 
 
 @app.command("init")

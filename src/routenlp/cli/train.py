@@ -6,24 +6,38 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from routenlp import settings as settings_file
+from routenlp import wiring
+from routenlp.backends.encoders.stored import Weights
 from routenlp.bench.progress import progress_on
-from routenlp.bench.six_tasks.table import Table, interval
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
-from routenlp.conformal.verdict import Status
+from routenlp.cli.train_tables import costs_table, fits_table, promises_table, timing_table, words
+from routenlp.conformal.walk import check_level
 from routenlp.errors import SettingsError
+from routenlp.portfolio.prices import Price
 from routenlp.replay import stored_router
-from routenlp.replay.backtest.certify import Target
-from routenlp.replay.outcomes.reading import read_outcomes
+from routenlp.replay.certificates import issue_all
+from routenlp.replay.outcomes.prices import GivenCost, read_prices
+from routenlp.replay.outcomes.reading import read_outcomes, recording_of
 from routenlp.replay.outcomes.table import OutcomeTable
-from routenlp.replay.trained import Trained, train
+from routenlp.replay.text_readers import READERS
+from routenlp.replay.trained import Means, Trained, train
+from routenlp.replay.wanted import Wanted, WantedOfTasks
+from routenlp.settings import Settings
+from routenlp.training.preferences import read_compared
 from routenlp.types import Query
 
 TIMED = 500
 """Decisions timed after training."""
+BARE = "portfolio: [{name: top, backend: recorded, price: {input_usd_per_mtok: 1, output_usd_per_mtok: 1}}]"
+"""Settings where none are given: only where encoders' weights lie is read of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +45,20 @@ class Options:
     """What the command line said."""
 
     tiers: Sequence[str] | None
-    eps: float
-    delta: float
-    serve_when: Status
+    wanted: Wanted
+    """Of tasks that the settings do not name."""
+    handled_at: float | None
+    """Of the same; None: 1 where every answer is right or wrong, else 0.5."""
     seed: int
     costs: Mapping[str, float]
     prices: Path | None
     task_column: str | None
     split_column: str | None
     calibrate_most: int | None
+    encoder: str
+    preferences: Path | None
+    preference_weight: float
+    settings: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,100 +71,158 @@ class Timed:
     artefact_mb: float
 
 
-def run(outcomes: Path, out: Path, options: Options, json_target: str | None) -> None:
-    """Train, store, load again, time; then plain words and two tables."""
-    if out.exists():
-        raise SettingsError("--out", f"{str(out)!r} exists already", "Name a new folder: artefacts never change.")
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the settings say of a training run; of a run without any, what the command line says."""
+
+    settings: Settings
+    """Where encoders' weights lie."""
+    serving: Settings | None
+    """The settings that will serve; None where none were named."""
+    tiers: Sequence[str] | None
+    prices: Mapping[str, GivenCost]
+
+    def wanted(self, default: Wanted) -> WantedOfTasks:
+        """Of each task; `default`: of one that no settings name."""
+        return WantedOfTasks(default) if self.serving is None else wiring.wanted(self.serving, default)
+
+
+def run(outcomes: Path, out: Path, options: Options, environ: Mapping[str, str], json_target: str | None) -> None:
+    """Train, store, load again, time; then plain words and tables."""
+    _check(out, options)
+    given = given_by(options, outcomes, environ)
     progress = progress_on(sys.stderr)
     with progress.stage(f"reading {outcomes.name}"):
-        table = _read(outcomes, options)
-    target = Target(eps=options.eps, delta=options.delta)
+        table = _read(outcomes, options, given)
     begin = time.perf_counter()
     with progress.stage("training, certifying and measuring"):
+        means = _means(options, given, table)
         trained = train(
             table,
-            target,
-            tiers=options.tiers,
-            serve_when=options.serve_when,
+            given.wanted(_default(options, table)),
+            tiers=given.tiers,
             calibrate_most=options.calibrate_most,
             seed=options.seed,
+            means=means,
         )
     train_s = time.perf_counter() - begin
-    version = stored_router.save(out, trained.encoder, trained.router, trained.stop_rule, trained.status)
-    timed = _time(out, table, train_s, time.perf_counter)
+    version = store(out, trained, given.serving, datetime.now(UTC))
+    timed = _time(out, table, train_s, lambda: wiring.minilm(given.settings, _silent), time.perf_counter)
     console = open_console(stderr=json_target == "-")
-    show_lines(console, ["", *words(trained, target, out), ""])
-    show_tables(console, [fits_table(trained), timing_table(timed)])
+    show_lines(console, ["", *words(trained, given.serving is not None, out), ""])
+    show_tables(console, [promises_table(trained), costs_table(trained), fits_table(trained), timing_table(timed)])
     if json_target is not None:
-        write_json(as_json(trained, target, timed, version), json_target)
+        write_json(as_json(trained, timed, version), json_target)
 
 
-def words(trained: Trained, target: Target, out: Path) -> list[str]:
-    """The result in plain words, and what to do next."""
-    names, cost, quality = trained.tiers.names, trained.point.cost_ratio, trained.point.quality_ratio
-    why = trained.verdict.reason.rstrip(".")
-    kept = f"{1 - target.eps:.0%} of the quality of {names[-1]}"
-    if trained.status is Status.UNCERTIFIED:
-        return [
-            f"Nothing cheaper than always {names[-1]} was shown to keep {kept}: {why}.",
-            f"Stored in {out}: a router that sends everything there. Record more graded answers, or ask for less.",
-        ]
-    return [
-        f"On {trained.sizes['test']:,} test queries this router cost {interval(cost)} of always {names[-1]} "
-        f"and kept {interval(quality)} of its quality.",
-        f"Asked for: {kept}. Status {str(trained.status).upper()}: {why}.",
-        f"Stored in {out}, with tiers {', '.join(names)}.",
-    ]
+def given_by(options: Options, outcomes: Path, environ: Mapping[str, str]) -> Given:
+    """Reads the settings, where some are named, and the prices."""
+    listed = read_prices(options.prices, recording_of(outcomes)) if options.prices is not None else {}
+    if options.settings is None:
+        bare = settings_file.load(None, environ, default=BARE)
+        return Given(bare, None, options.tiers, listed)
+    serving = settings_file.load(options.settings, environ, default="")
+    of_tiers: dict[str, GivenCost] = {tier.name: tier.price for tier in wiring.portfolio(serving).tiers}
+    tiers = options.tiers or [tier.name for tier in serving.portfolio]
+    return Given(serving, serving, tiers, of_tiers | listed)
 
 
-def fits_table(trained: Trained) -> Table:
-    """What the router knows of each tier, against knowing its mean alone."""
-    rows = tuple(
-        (f.tier, f"{f.mean_quality:.3f}", f"{f.log_loss:.4f}", f"{f.log_loss_of_mean:.4f}") for f in trained.fits
-    )
-    heads = ("tier", "mean quality", "log-loss of the router", "log-loss of the tier's mean")
-    return Table(f"On {trained.sizes['calibrate']:,} calibration queries, which no fit saw", heads, rows)
+def store(out: Path, trained: Trained, serving: Settings | None, now: datetime) -> str:
+    """Writes the router with its certificates, dated to the day: two runs on one day write the same bytes."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if serving is None:
+        certificates = issue_all(trained, today)
+    else:
+        tasks = wiring.trained_tasks(serving, trained.stop_rule.tasks)
+        certificates = issue_all(trained, today, wiring.portfolio(serving), tasks)
+    return stored_router.save(out, trained.encoder, trained.router, trained.stop_rule, certificates)
 
 
-def timing_table(timed: Timed) -> Table:
-    """Of this machine."""
-    row = (
-        f"{timed.train_s:.1f} s",
-        f"{timed.artefact_mb:.1f} MB",
-        f"{timed.load_s:.2f} s",
-        f"{timed.decision_p50_s * 1e3:.3f} ms",
-    )
-    return Table("On this machine", ("training", "artefact", "loading", "decision, median"), (row,))
-
-
-def as_json(trained: Trained, target: Target, timed: Timed, version: str) -> dict[str, Any]:
+def as_json(trained: Trained, timed: Timed, version: str) -> dict[str, Any]:
     """For other programs."""
     return {
         "version": version,
-        "target": {"guarantee": target.guarantee, "eps": target.eps, "delta": target.delta},
         "tiers": list(trained.tiers.names),
         "folds": dict(trained.sizes),
-        "status": str(trained.status),
+        "tasks": {name: _task_as_json(trained, name) for name in trained.tasks},
         "overall": asdict(trained.point),
         "fits": [asdict(fit) for fit in trained.fits],
+        "costs_from_tokens": trained.prices is not None,
+        "notes": list(trained.notes),
         "timing": asdict(timed),
     }
 
 
-def _read(outcomes: Path, options: Options) -> OutcomeTable:
+def _task_as_json(trained: Trained, name: str) -> dict[str, Any]:
+    task = trained.tasks[name]
+    walk, verdict = task.walk, task.walk.verdict
+    return {
+        "guarantee": verdict.rule,
+        "target": verdict.target,
+        "delta": verdict.delta,
+        "serve_when": str(walk.wanted.serve_when),
+        "status": str(walk.status),
+        "method": str(verdict.method),
+        "over": list(walk.tasks),
+        "n": verdict.n,
+        "groups": verdict.groups,
+        "design_effect": verdict.design_effect,
+        "rows": task.rows,
+        "estimate": verdict.estimate,
+        "bound": verdict.bound,
+        "reason": verdict.reason,
+        "labels_still_needed": walk.labels_still_needed,
+        "test": None if task.point is None else asdict(task.point),
+    }
+
+
+def _check(out: Path, options: Options) -> None:
+    if out.exists():
+        raise SettingsError("--out", f"{str(out)!r} exists already", "Name a new folder: artefacts never change.")
+    if options.encoder not in READERS:
+        raise SettingsError("--encoder", f"is {options.encoder!r}", f"Choose {', '.join(READERS)}.")
+    target = options.wanted.target
+    for name, value in (("--eps", target.eps), ("--alpha", target.alpha), ("--delta", target.delta)):
+        check_level(name, value)
+    if options.handled_at is not None and not 0.0 < options.handled_at <= 1.0:
+        raise SettingsError("--handled-at", f"is {options.handled_at}", "Choose a quality above 0, at most 1.")
+    if not 0.0 < options.preference_weight < float("inf"):
+        problem = f"is {options.preference_weight}"
+        raise SettingsError("--preference-weight", problem, "Give a positive number, 1 for as much as outcomes.")
+
+
+def _default(options: Options, table: OutcomeTable) -> Wanted:
+    binary = bool(np.isin(table.quality, (0.0, 1.0)).all())
+    handled_at = options.handled_at if options.handled_at is not None else (1.0 if binary else 0.5)
+    return replace(options.wanted, target=replace(options.wanted.target, handled_at=handled_at))
+
+
+def _means(options: Options, given: Given, table: OutcomeTable) -> Means:
+    """Preferences may name models that were recorded and are no tiers: these are counted, others are an error."""
+    recorded = [*table.models, *(d.what.removeprefix("model ") for d in table.dropped if d.what.startswith("model "))]
+    return Means(
+        options.encoder,
+        lambda: wiring.sentences(given.settings, _say),
+        {name: price for name, price in given.prices.items() if isinstance(price, Price)},
+        None if options.preferences is None else read_compared(options.preferences, recorded),
+        options.preference_weight,
+    )
+
+
+def _read(outcomes: Path, options: Options, given: Given) -> OutcomeTable:
     return read_outcomes(
         outcomes,
-        models=options.tiers,
+        models=given.tiers,
         costs=options.costs or None,
-        prices=options.prices,
+        prices=dict(given.prices) or None,
         task_column=options.task_column,
         split_column=options.split_column,
     )
 
 
-def _time(folder: Path, table: OutcomeTable, train_s: float, clock: Callable[[], float]) -> Timed:
+def _time(folder: Path, table: OutcomeTable, train_s: float, weights: Weights, clock: Callable[[], float]) -> Timed:
     begin = clock()
-    stored = stored_router.load(folder)
+    stored = stored_router.load(folder, weights)
     load_s = clock() - begin
     times = []
     for query_id, task, text in list(zip(table.ids, table.tasks, table.texts or (), strict=True))[:TIMED]:
@@ -155,3 +232,11 @@ def _time(folder: Path, table: OutcomeTable, train_s: float, clock: Callable[[],
         times.append(clock() - begin)
     size = sum(path.stat().st_size for path in folder.iterdir())
     return Timed(train_s, load_s, statistics.median(times), size / 1e6)
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"{what}\n")
+
+
+def _silent(_: str) -> None:
+    """Nothing is told: training told it."""

@@ -12,6 +12,8 @@ from routenlp.conformal.verdict import Method, Status, Verdict
 from routenlp.errors import ArtefactError
 
 FORMAT = "routenlp-certificate/1"
+UNBOUND = "unbound"
+"""In place of a hash of what cannot be known where the certificate is made: no change of it is ever noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Certificate:
     proved_for: ProvedFor
     issued_at: datetime
     """With its time zone; kept in UTC."""
+    over: tuple[str, ...] = ()
+    """The tasks that the promise holds over, their queries taken together; empty: this task by itself."""
 
     def __post_init__(self) -> None:
         if self.issued_at.tzinfo is None:
@@ -60,8 +64,10 @@ class Certificate:
         return hashlib.sha256(to_json(self).encode()).hexdigest()
 
 
-def issue(task: str, verdict: Verdict, proved_for: ProvedFor, issued_at: datetime) -> Certificate:
-    """The certificate of a verdict. `issued_at` must have a time zone."""
+def issue(
+    task: str, verdict: Verdict, proved_for: ProvedFor, issued_at: datetime, over: tuple[str, ...] = ()
+) -> Certificate:
+    """The certificate of a verdict. `issued_at` must have a time zone; `over`: tasks that were tested together."""
     return Certificate(
         task=task,
         rule=verdict.rule,
@@ -75,13 +81,17 @@ def issue(task: str, verdict: Verdict, proved_for: ProvedFor, issued_at: datetim
         estimate=verdict.estimate,
         proved_for=proved_for,
         issued_at=issued_at,
+        over=over,
     )
 
 
 def voided_by(certificate: Certificate, current: ProvedFor) -> tuple[str, ...]:
-    """What has changed since, by name, in the order of `ProvedFor`. Empty: the certificate still holds."""
+    """What has changed since, by name, in the order of `ProvedFor`. Empty: the certificate still holds.
+
+    What it was not bound to (`UNBOUND`) cannot void it.
+    """
     then, now = asdict(certificate.proved_for), asdict(current)
-    return tuple(name for name in then if then[name] != now[name])
+    return tuple(name for name in then if then[name] not in (UNBOUND, now[name]))
 
 
 def to_json(certificate: Certificate) -> str:
@@ -101,6 +111,7 @@ def from_json(text: str) -> Certificate:
             "method": Method(body["method"]),
             "status": Status(body["status"]),
             "issued_at": datetime.fromisoformat(body["issued_at"]),
+            "over": _names(body.get("over", [])),
         }
         certificate = Certificate(**(body | changed), proved_for=proved_for)
         _check_types(certificate)
@@ -114,6 +125,12 @@ def _texts(hashes: Mapping[str, object]) -> dict[str, str]:
     if len(texts) != len(hashes):
         raise ValueError("a hash is no text")
     return texts
+
+
+def _names(listed: object) -> tuple[str, ...]:
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise ValueError(f"over is {listed!r}")
+    return tuple(listed)
 
 
 _ALLOWED: Mapping[str, tuple[type, ...]] = {

@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from routenlp.backends.encoders.hashed import HashedEncoder
 from routenlp.cascade.continuation import ContinuationRule
-from routenlp.conformal.verdict import Status, Verdict
-from routenlp.errors import DataError
-from routenlp.replay.backtest.certify import Target, cheapest_step, replay_all, units_of, verdicts
+from routenlp.cascade.decision import Reach
+from routenlp.conformal.verdict import Status
+from routenlp.contracts import StoredEncoder
+from routenlp.errors import DataError, MissingData
+from routenlp.portfolio.prices import Price
 from routenlp.replay.backtest.features import make_rows, take
 from routenlp.replay.backtest.ladder import ContinuationLadder, fit_continuation
-from routenlp.replay.backtest.points import measure_point
-from routenlp.replay.backtest.rehearsal import rehearse
+from routenlp.replay.backtest.points import measure_handled, measure_run
 from routenlp.replay.backtest.result import Point
-from routenlp.replay.backtest.rows import Rows
-from routenlp.replay.backtest.split import refuse_trained, some_groups
-from routenlp.replay.outcomes.folds import fold_outcomes
+from routenlp.replay.backtest.rows import Rows, Run
+from routenlp.replay.backtest.sla import Sla
+from routenlp.replay.backtest.split import check_top, refuse_trained, some_groups
+from routenlp.replay.certify_tasks import Walk, certify_tasks
+from routenlp.replay.compared import Placed, Used, place, use
+from routenlp.replay.outcomes.folds import OutcomeFolds, fold_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.replay.outcomes.tiers import Tiers, asked_tiers, efficient_tiers
+from routenlp.replay.text_readers import READERS, ReadTexts, SentenceEncoders, Sentences, as_read
+from routenlp.replay.wanted import WantedOfTasks
 from routenlp.router.learned import LearnedRouter
-from routenlp.training.text_features import count_texts, fit_text_frame
+from routenlp.training.preferences import Compared
+from routenlp.training.token_fit import TokenRows
 from routenlp.types import FloatArray
 
 _EDGE = 1e-3
+
+
+def no_sentences() -> SentenceEncoders:
+    """Where no weights were given."""
+    raise MissingData("encoder", "no sentence encoder was given", "Use the encoder hashed, or give its weights")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a router is made with."""
+
+    encoder: str = "hashed"
+    """A name in `text_readers.READERS`."""
+    sentences: Sentences = no_sentences
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """By model. Where they and token counts are there for every tier, costs are expected from tokens."""
+    compared: Compared | None = None
+    """Preferences beside the outcomes."""
+    preference_weight: float = 1.0
+    """Of a preference's mean loss beside that of an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,84 +69,186 @@ class TierFit:
     """Of the tier's mean quality on the training rows, whatever the query."""
 
 
+@dataclass(frozen=True, slots=True)
+class TaskTrained:
+    """What serves one task, and what is known of that."""
+
+    walk: Walk
+    rows: int
+    """Calibration rows of the task."""
+    point: Point | None
+    """On its test queries; None where there are none."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
     """A router, the stop rule behind it, and what is known of the two."""
 
-    encoder: HashedEncoder
+    encoder: StoredEncoder
     router: LearnedRouter
     stop_rule: ContinuationRule
     tiers: Tiers
-    status: Status
-    """Of the policy stored; UNCERTIFIED is always-top."""
-    verdict: Verdict
-    """The finite-sample one, or the asymptotic one where that is what serves."""
+    prices: tuple[Price, ...] | None
+    """Of the tiers, where costs are expected from tokens; else None: costs are what was recorded."""
+    tasks: Mapping[str, TaskTrained]
     point: Point
-    """Of the policy stored, on test queries."""
+    """Of the policy stored, on test queries of all tasks."""
     fits: tuple[TierFit, ...]
-    sizes: dict[str, int]
+    sizes: Mapping[str, int]
     """Queries by fold."""
+    notes: tuple[str, ...]
+
+    @property
+    def walks(self) -> tuple[Walk, ...]:
+        """Each once."""
+        return tuple({task.walk.tasks: task.walk for task in self.tasks.values()}.values())
+
+    @property
+    def statuses(self) -> Mapping[str, Status]:
+        """By task; UNCERTIFIED is always-top."""
+        return {name: task.walk.status for name, task in self.tasks.items()}
 
 
 def train(
     table: OutcomeTable,
-    target: Target,
+    asked: WantedOfTasks,
     *,
     tiers: Sequence[str] | None,
-    serve_when: Status,
     calibrate_most: int | None,
     seed: int,
+    means: Means | None = None,
 ) -> Trained:
-    """Fit on the training fold, certify on the calibration fold, measure on the test fold.
+    """Fit on the training fold, certify task by task on the calibration fold, measure on the test fold.
 
-    `serve_when`: the weakest status under which cheap tiers may serve; with less, the stored rule is always-top.
-    Raises `DataError` where there is no text to route by, or nothing to route between.
+    Where less is proved of a task than it asks for, its stored policy is always-top. Raises `DataError` where there is
+    no text to route by, or nothing to route between.
     """
-    if table.texts is None:
+    if table.texts is None or not any(text.strip() for text in table.texts):
         raise DataError("query", "is in no row, so there is no text to route by", "Record a column `query`")
+    means = means or Means()
     at = fold_outcomes(table, seed=seed)
     refuse_trained(table, at.train, at.calibrate)
     chosen = asked_tiers(table, tiers) if tiers else efficient_tiers(table.rows(at.train))
     if len(chosen.names) < 2:
         raise DataError("tiers", f"{chosen.names[0]} is the cheapest model and the best", "Use it always")
-    frame = fit_text_frame(counts := count_texts(table.texts), at.train, seed=seed)
-    everything = make_rows(table, chosen.names, frame.features(counts))
+    placed = None if means.compared is None else place(means.compared, table)
+    read = _read(table, at, means, placed, seed)
+    folds = _fold(table, at, chosen, read, calibrate_most, seed)
+    used = None
+    if placed is not None:
+        others = read.features[table.n :]
+        used = use(placed, table, at.train, folds.train, others, means.preference_weight)
+    tokens = _tokens(table, at.train, chosen, means, read)
+    ladder = _ladder(folds.train, asked, tokens, used, seed)
+    walks = certify_tasks(ladder, folds.train, folds.calibrate, asked, seed=seed)
+    return _trained(ladder, folds, walks, read, chosen, _prices(means, chosen) if tokens else None, used)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Folds:
+    train: Rows
+    calibrate: Rows
+    test: Rows
+    sizes: Mapping[str, int]
+
+
+def _read(table: OutcomeTable, at: OutcomeFolds, means: Means, placed: Placed | None, seed: int) -> ReadTexts:
+    texts = as_read([*(table.texts or ()), *(placed.texts if placed is not None else ())])
+    return READERS[means.encoder](texts, at.train, seed, means.sentences)
+
+
+def _fold(
+    table: OutcomeTable, at: OutcomeFolds, tiers: Tiers, read: ReadTexts, calibrate_most: int | None, seed: int
+) -> _Folds:
+    everything = make_rows(table, tiers.names, read.features[: table.n])
     labelled = some_groups(table, at.calibrate, calibrate_most, seed=seed)
-    fold, calibrate, test = (take(everything, rows) for rows in (at.train, labelled, at.test))
-    ladder = fit_continuation(fold, seed=seed)
-    step, status, verdict = _operating_point(ladder, fold, calibrate, target, serve_when, seed)
-    encoder = frame.encoder()
-    fitted = ladder.fitted
+    train, calibrate, test = (take(everything, rows) for rows in (at.train, labelled, at.test))
+    for name, rows in (("train", train), ("calibrate", calibrate), ("test", test)):
+        check_top(name, rows)
+    sizes = {"train": train.n, "calibrate": calibrate.n, "gate": len(at.gate), "test": test.n}
+    return _Folds(train, calibrate, test, sizes)
+
+
+def _prices(means: Means, tiers: Tiers) -> tuple[Price, ...] | None:
+    known = [means.prices[name] for name in tiers.names if name in means.prices]
+    return tuple(known) if len(known) == len(tiers.names) else None
+
+
+def _tokens(
+    table: OutcomeTable, train: NDArray[np.int64], tiers: Tiers, means: Means, read: ReadTexts
+) -> TokenRows | None:
+    """None where a count or a price is not there for every tier."""
+    prices, chosen = _prices(means, tiers), table.with_models(tiers.names)
+    if prices is None or chosen.input_tokens is None or chosen.output_tokens is None:
+        return None
+    found = TokenRows(chosen.input_tokens[train], chosen.output_tokens[train], usd_per_token(prices), read.surface)
+    return found if found.enough else None
+
+
+def usd_per_token(prices: Sequence[Price]) -> FloatArray:
+    """Of input and of output, shape (2, K)."""
+    return np.array([[p.input_usd_per_mtok for p in prices], [p.output_usd_per_mtok for p in prices]]) / 1e6
+
+
+def _ladder(
+    train: Rows, asked: WantedOfTasks, tokens: TokenRows | None, used: Used | None, seed: int
+) -> ContinuationLadder:
+    limits = {name: limit for name in train.task_names if (limit := asked.of(name).sla_s) is not None}
+    sla = Sla(limits) if limits and train.latency_s is not None else None
+    preferred = None if used is None else used.rows
+    return fit_continuation(train, seed, Reach.DEARER, sla, tokens, preferred)
+
+
+def _trained(
+    ladder: ContinuationLadder,
+    folds: _Folds,
+    walks: Sequence[Walk],
+    read: ReadTexts,
+    tiers: Tiers,
+    prices: tuple[Price, ...] | None,
+    used: Used | None,
+) -> Trained:
+    train, fitted = folds.train, ladder.fitted
+    walk_of = {task: walk for walk in walks for task in walk.tasks}
+    steps = {task: walk.step for task, walk in walk_of.items()}
+    usual = Counter(steps.values()).most_common(1)[0][0]
     router = LearnedRouter(
-        encoder, frame.surface, chosen.names, fold.task_names, fitted.router, fitted.cost, fitted.top_cost_usd
+        read.encoder, read.surface, tiers.names, train.task_names, fitted.router, fitted.cost, fitted.top_cost_usd
     )
+    run = run_by_task(ladder, folds.test, steps)
+    handled_at = np.array([walk_of[task].wanted.target.handled_at for task in train.task_names])
     return Trained(
-        encoder=encoder,
+        encoder=read.encoder,
         router=router,
-        stop_rule=ladder.rule(step, fold),
-        tiers=chosen,
-        status=status,
-        verdict=verdict,
-        point=measure_point(ladder, test, step, target),
-        fits=_tier_fits(ladder, fold, calibrate),
-        sizes={"train": fold.n, "calibrate": calibrate.n, "gate": len(at.gate), "test": test.n},
+        stop_rule=ladder.rule(usual, train, {task: step for task, step in steps.items() if step != usual}),
+        tiers=tiers,
+        prices=prices,
+        tasks={task: _task(task, walk_of[task], folds, run) for task in train.task_names},
+        point=measure_handled(run, folds.test, handled_at[folds.test.task]),
+        fits=_tier_fits(ladder, train, folds.calibrate),
+        sizes=folds.sizes,
+        notes=(*tiers.notes, *fitted.router.fallbacks, *(used.notes if used is not None else ())),
     )
 
 
-def _operating_point(
-    ladder: ContinuationLadder, fold: Rows, calibrate: Rows, target: Target, serve_when: Status, seed: int
-) -> tuple[int, Status, Verdict]:
-    """The boldest policy with a status of at least `serve_when`: finite-sample, else asymptotic, else the tuned one."""
-    seen, rehearsal = replay_all(ladder, calibrate), rehearse(ladder, fold, seed=seed)
-    units = units_of(fold, calibrate, seed=seed)
-    proved = [verdicts(seen, rehearsal, target, units, asymptotic=a)[target.walked] for a in (False, True)]
-    allowed = [v for v in proved if v.selected and v.status.at_least(serve_when)]
-    if allowed:
-        best = max(allowed, key=lambda v: (v.selected, v.status is Status.CERTIFIED))
-        return best.selected, best.status, best
-    if serve_when is Status.EMPIRICAL:
-        return cheapest_step(seen, target), Status.EMPIRICAL, proved[0]
-    return 0, Status.UNCERTIFIED, proved[0]
+def run_by_task(ladder: ContinuationLadder, rows: Rows, steps: Mapping[str, int]) -> Run:
+    """Each query under the policy of its task."""
+    step = np.array([steps[task] for task in rows.task_names], dtype=np.int64)[rows.task]
+    final, called = np.zeros(rows.n, dtype=np.int64), np.zeros(rows.quality.shape, dtype=np.bool_)
+    for which in np.unique(step):
+        run, at = ladder.run(rows, int(which)), step == which
+        final[at], called[at] = run.final[at], run.called[at]
+    return Run(final, called)
+
+
+def _task(task: str, walk: Walk, folds: _Folds, run: Run) -> TaskTrained:
+    position = folds.train.task_names.index(task)
+    tested = np.flatnonzero(folds.test.task == position)
+    point = None
+    if len(tested):
+        part = Run(run.final[tested], run.called[tested])
+        point = measure_run(part, take(folds.test, tested), walk.wanted.target)
+    return TaskTrained(walk, int((folds.calibrate.task == position).sum()), point)
 
 
 def _tier_fits(ladder: ContinuationLadder, fold: Rows, calibrate: Rows) -> tuple[TierFit, ...]:

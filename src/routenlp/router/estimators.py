@@ -17,6 +17,7 @@ from routenlp.router.paper_network import PaperNetwork
 from routenlp.router.ridge import RidgeEstimates
 from routenlp.router.stack import StackedEstimates
 from routenlp.router.strengths import TierStrengths
+from routenlp.router.token_costs import TokenCosts
 from routenlp.types import Parts
 
 MEMBERS: Mapping[str, Callable[[Parts], Estimator]] = MappingProxyType(
@@ -42,7 +43,11 @@ def estimator_from_parts(parts: Parts) -> Estimator:
     """The inverse of an estimator's `parts`. Raises `ArtefactError` for a kind that there is not."""
     if parts.kind == StackedEstimates.KIND:
         return StackedEstimates.from_parts(parts, estimator_from_parts)
+    if parts.kind == TokenCosts.KIND:
+        return TokenCosts.from_parts(parts, estimator_from_parts)
     known = {**MEMBERS, **BESIDE}
     if parts.kind not in known:
-        raise ArtefactError("estimator", f"is of kind {parts.kind!r}", f"Known: {', '.join(sorted(known))}, and stacks")
+        raise ArtefactError(
+            "estimator", f"is of kind {parts.kind!r}", f"Known: {', '.join(sorted(known))}, stacks, token costs"
+        )
     return known[parts.kind](parts)

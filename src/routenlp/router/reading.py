@@ -71,6 +71,11 @@ class SurfaceFrame:
         seen = np.array([surface(text) for text in texts], dtype=np.float64).reshape(len(texts), SURFACE)
         return np.concatenate([vectors, self.of(seen)], axis=1).astype(np.float32)
 
+    def characters(self, features: Vectors) -> FloatArray:
+        """How many characters the texts behind these features have, shape (n,): to within rounding of 32 bits."""
+        first = features[:, features.shape[1] - SURFACE].astype(np.float64)
+        return np.asarray(np.expm1(first * self.scale[0] / SURFACE_SCALE + self.mean[0]))
+
 
 def frame_surface(seen: FloatArray) -> SurfaceFrame:
     """The frame of texts with these surfaces, shape (n, SURFACE), n at least 1; a constant feature stays unscaled."""

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from routenlp.errors import CorruptData, DataError, MissingData, SettingsError
@@ -22,6 +23,10 @@ def read_preferences(path: Path, tiers: Sequence[str]) -> tuple[Preference, ...]
     Keys are those of `grading.preferences.check_preference`. Raises `SettingsError` for another kind of file,
     `MissingData` where there is none, `CorruptData` where it cannot be read, and `DataError` for the first bad row.
     """
+    return tuple(check_preference(row, where, tiers) for where, row in _rows(path))
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
     kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
     if kind not in _READERS:
         raise SettingsError(str(path), f"is a {kind!r} file", "Give preferences as .jsonl or .csv, plain or .gz")
@@ -31,7 +36,40 @@ def read_preferences(path: Path, tiers: Sequence[str]) -> tuple[Preference, ...]
         raise MissingData(str(path), "there is no such file", "Name a file of preferences") from exc
     except (OSError, EOFError, UnicodeDecodeError) as exc:
         raise CorruptData(str(path), f"cannot be read ({exc})", _REMEDY) from exc
-    return tuple(check_preference(row, where, tiers) for where, row in _READERS[kind](str(path), text))
+    return _READERS[kind](str(path), text)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedQuery:
+    """What a file says of a query beside the preference."""
+
+    task: str | None
+    text: str | None
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Preferences with what their rows say of their queries, both in the order of the file."""
+
+    preferences: tuple[Preference, ...]
+    queries: tuple[ComparedQuery, ...]
+
+
+def read_compared(path: Path, tiers: Sequence[str]) -> Compared:
+    """As `read_preferences`, with the texts `query`, `task` and `group` where rows have them."""
+    rows = list(_rows(path))
+    said = (ComparedQuery(*(_said(row, key, where) for key in ("task", "query", "group"))) for where, row in rows)
+    return Compared(tuple(check_preference(row, where, tiers) for where, row in rows), tuple(said))
+
+
+def _said(row: Mapping[str, object], key: str, where: str) -> str | None:
+    value = row.get(key)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise DataError(f"{where}, {key}", f"is {value!r}", "Give it as a text, or leave it out")
+    return value
 
 
 def _text(path: Path) -> str:

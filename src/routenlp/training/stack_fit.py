@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -79,8 +79,13 @@ def fit_stack(
     low: FloatArray,
     high: FloatArray,
     members: tuple[str, ...] = DEFAULT_MEMBERS,
+    beside: Sequence[Fitted[Estimator]] = (),
 ) -> Fitted[StackedEstimates]:
     """`targets`: quality in [0, 1], shape (n, K), NaN where a tier's outcome is missing.
+
+    `beside`: estimates of all tiers that were fitted elsewhere, with those of these rows held out. They are blended
+    with the others, so that they count as far as they tell what the others do not; where some tier has too few
+    outcomes to be learned there is no telling, and they are left out.
 
     A tier of under `FEWEST_OUTCOMES` outcomes has its mean, drawn to that of all tiers. Held-out estimates are blended
     and mapped by weights and maps that had not seen the row's fold. Raises `TrainingError` where a tier has no outcome
@@ -102,6 +107,7 @@ def fit_stack(
         FITS[name](features, task, known, groups, tasks=tasks, seed=seed, low=bounds.low, high=bounds.high)
         for name in wanted
     ]
+    fitted += list(beside) if len(learned) == len(mean) else []
     opinions = np.stack([f.held_out for f in fitted])
     blended = _blend(opinions, known, task, fold_of_groups(groups, FOLDS, seed + 1), bounds)
     held_out[:, learned] = blended.held_out

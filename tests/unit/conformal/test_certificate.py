@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from routenlp.conformal.certificate import Certificate, ProvedFor, from_json, issue, to_json, voided_by
+from routenlp.conformal.certificate import UNBOUND, Certificate, ProvedFor, from_json, issue, to_json, voided_by
 from routenlp.conformal.groups import row_units
 from routenlp.conformal.joint import joint
 from routenlp.conformal.verdict import Method, Status
@@ -43,6 +43,7 @@ CHANGES = {
     "estimate": None,
     "proved_for": replace(PROVED_FOR, judge="judge-2"),
     "issued_at": datetime(2025, 5, 2, 12, tzinfo=UTC),
+    "over": ("intent", "drafts"),
 }
 
 
@@ -53,6 +54,12 @@ def test_nothing_changed_voids_nothing():
 @pytest.mark.parametrize("name", [field.name for field in fields(ProvedFor)])
 def test_any_change_voids_and_is_named(name):
     assert voided_by(CERTIFICATE, replace(PROVED_FOR, **{name: "new"})) == (name,)
+
+
+def test_what_it_is_not_bound_to_cannot_void_it():
+    loose = replace(CERTIFICATE, proved_for=replace(PROVED_FOR, prices=UNBOUND))
+    assert voided_by(loose, replace(PROVED_FOR, prices="new")) == ()
+    assert voided_by(loose, replace(PROVED_FOR, prices="new", judge="new")) == ("judge",)
 
 
 def test_several_changes_are_all_named():
@@ -71,6 +78,8 @@ def test_the_same_moment_in_another_zone_is_the_same_certificate():
 
 def test_json_round_trip():
     assert from_json(to_json(CERTIFICATE)) == CERTIFICATE
+    together = replace(CERTIFICATE, over=("intent", "drafts"))
+    assert from_json(to_json(together)) == together
     nothing = replace(CERTIFICATE, bound=None, estimate=None)
     assert from_json(to_json(nothing)) == nothing
 

@@ -15,19 +15,19 @@ from routenlp.errors import ArtefactError, DataError
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
 from routenlp.replay import stored_router
-from routenlp.replay.backtest.certify import Target
 from routenlp.replay.outcomes.folds import fold_outcomes
 from routenlp.replay.outcomes.reading import read_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.replay.stored_router import StoredRouter
 from routenlp.replay.trained import Trained, log_loss, train
+from routenlp.replay.wanted import Wanted, WantedOfTasks
 from routenlp.types import Answer, Parts, Query, Task
 
 pytestmark = pytest.mark.slow
 
 
 def fitted(table: OutcomeTable, serve_when: Status = Status.EMPIRICAL) -> Trained:
-    return train(table, Target(), tiers=MODELS, serve_when=serve_when, calibrate_most=None, seed=0)
+    return train(table, WantedOfTasks(Wanted(serve_when=serve_when)), tiers=MODELS, calibrate_most=None, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_an_altered_router_is_refused(trained: Trained, tmp_path: Path) -> None:
 def test_what_cannot_be_proved_is_stored_as_always_top() -> None:
     too_few = read_outcomes(recording(150, useless=True))
     found = fitted(too_few, Status.CERTIFIED)
-    assert found.status is Status.UNCERTIFIED
+    assert set(found.statuses.values()) == {Status.UNCERTIFIED}
     assert found.point.cost_ratio.estimate == 1.0
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from routenlp.contracts import Encoder
-from routenlp.types import Vectors
+from routenlp.contracts import StoredEncoder
+from routenlp.router.nested import joined, part_of
+from routenlp.types import Parts, Vectors
 
 
 class JoinedEncoder:
     """An `Encoder`: the vectors of all `encoders`, in their order. Threads may share it if they may share each."""
 
-    def __init__(self, encoders: Sequence[Encoder]) -> None:
+    KIND: ClassVar[str] = "encoder/joined"
+
+    def __init__(self, encoders: Sequence[StoredEncoder]) -> None:
         """`encoders`: one at least."""
         self._encoders = tuple(encoders)
 
@@ -30,3 +34,14 @@ class JoinedEncoder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """float32 of shape (len(texts), dim)."""
         return np.concatenate([encoder.encode(texts) for encoder in self._encoders], axis=1)
+
+    def parts(self) -> Parts:
+        """Those of all, one inside the other."""
+        inner = {str(at): encoder.parts() for at, encoder in enumerate(self._encoders)}
+        return joined(self.KIND, {"encoders": len(self._encoders)}, inner)
+
+    @classmethod
+    def from_parts(cls, parts: Parts, read: Callable[[Parts], StoredEncoder]) -> JoinedEncoder:
+        """The inverse of `parts`; `read` makes each. Raises `KeyError` where one is missing."""
+        count: Any = parts.meta["encoders"]
+        return cls([read(part_of(parts, str(at))) for at in range(int(count))])

@@ -7,13 +7,16 @@ docs/decisions/router-bench.md has what that is worth.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from routenlp.backends.encoders.minilm import MiniLM
-from routenlp.types import Vectors
+from routenlp.types import Parts, Vectors
 
 
 class MiddleLayer:
     """An `Encoder`: the mean over tokens of the middle layer, of length 1. Threads may share one instance."""
+
+    KIND: ClassVar[str] = "encoder/minilm-middle"
 
     def __init__(self, model: MiniLM) -> None:
         self._model = model
@@ -31,3 +34,7 @@ class MiddleLayer:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """float32 of shape (len(texts), dim)."""
         return self._model.encode_middle(texts)
+
+    def parts(self) -> Parts:
+        """Its name alone: the weights lie where all routers share them (`backends.weights`)."""
+        return Parts(self.KIND, {}, {"name": self.name})

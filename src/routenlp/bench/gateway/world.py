@@ -6,13 +6,15 @@ import csv
 import json
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from routenlp.conformal.verdict import Status
 from routenlp.replay import stored_router
-from routenlp.replay.backtest.certify import Target
+from routenlp.replay.certificates import issue_all
 from routenlp.replay.outcomes.reading import read_outcomes
 from routenlp.replay.trained import train
+from routenlp.replay.wanted import Wanted, WantedOfTasks
 
 TIERS = ("small", "mid", "top")
 COSTS = {"small": 1e-5, "mid": 1e-4, "top": 1e-3}
@@ -67,10 +69,10 @@ def train_router(folder: Path, work: Path, *, seed: int) -> None:
                 sure = min(0.999, max(0.3, (0.95 if right else 0.7) + draw.gauss(0.0, 0.05)))
                 rows.writerow([i, tier, float(right), COSTS[tier], TASK, asked.text, f"{sure:.3f}"])
     table = read_outcomes(path, models=TIERS)
-    trained = train(
-        table, Target(eps=0.03, delta=0.1), tiers=TIERS, serve_when=Status.EMPIRICAL, calibrate_most=None, seed=seed
-    )
-    stored_router.save(folder, trained.encoder, trained.router, trained.stop_rule, trained.status)
+    wanted = WantedOfTasks(Wanted(serve_when=Status.EMPIRICAL))
+    trained = train(table, wanted, tiers=TIERS, calibrate_most=None, seed=seed)
+    certificates = issue_all(trained, datetime.now(UTC))
+    stored_router.save(folder, trained.encoder, trained.router, trained.stop_rule, certificates)
 
 
 def settings_text(upstream: str, router: Path, store: Path) -> str:

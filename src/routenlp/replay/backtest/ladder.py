@@ -8,7 +8,7 @@ another `STEP` of always-top's, and at its end the cheapest of all. Prices are t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from routenlp.replay.backtest.continuation import reachable, replay, timed
 from routenlp.replay.backtest.measures import aiq, quality_cost_hull
 from routenlp.replay.backtest.rows import Rows, Run
 from routenlp.replay.backtest.sla import Hurry, Sla, hurried
-from routenlp.training.continuation import FittedContinuation, TrainingRows, fit_continuation_rule
+from routenlp.training.continuation import FittedContinuation, PreferredRows, TrainingRows, fit_continuation_rule
 from routenlp.training.lookahead import fit_options
+from routenlp.training.token_fit import TokenRows
 from routenlp.types import FloatArray
 
 STEP = 0.02
@@ -114,9 +115,21 @@ class ContinuationLadder:
         return Seen(out, self.fitted.cost.estimate(rows.features, rows.task))
 
 
-def fit_continuation(train: Rows, seed: int, reach: Reach = Reach.DEARER, sla: Sla | None = None) -> ContinuationLadder:
-    """Estimates and ladder from the training fold alone. Raises `TrainingError` where it is too small."""
-    return ladder_of(fit_continuation_rule(training_rows(train), seed=seed), train, reach, seed=seed, sla=sla)
+def fit_continuation(
+    train: Rows,
+    seed: int,
+    reach: Reach = Reach.DEARER,
+    sla: Sla | None = None,
+    tokens: TokenRows | None = None,
+    preferred: PreferredRows | None = None,
+) -> ContinuationLadder:
+    """Estimates and ladder from the training fold alone. Raises `TrainingError` where it is too small.
+
+    `tokens`: of the same rows, where costs are to be expected from them. `preferred`: preferences beside the outcomes.
+    """
+    rows = replace(training_rows(train), tokens=tokens, preferred=preferred)
+    fitted = fit_continuation_rule(rows, seed=seed)
+    return ladder_of(fitted, train, reach, seed=seed, sla=sla)
 
 
 def ladder_of(

@@ -166,12 +166,12 @@ def _fold(recorded: Recorded, repeat: int, draw: int) -> tuple[Tiers, Folded]:
     labelled = some_groups(table, at.calibrate, recorded.calibrate_most, seed=draw)
     train, calibrate, test = (take(everything, rows) for rows in (at.train, labelled, at.test))
     for name, rows in (("train", train), ("calibrate", calibrate), ("test", test)):
-        _check_top(name, rows)
+        check_top(name, rows)
     sizes = {"train": train.n, "calibrate": calibrate.n, "gate": len(at.gate), "test": test.n}
     return tiers, Folded(train, calibrate, test, sizes)
 
 
-def _check_top(fold: str, rows: Rows) -> None:
+def check_top(fold: str, rows: Rows) -> None:
     """Ratios are over the top tier: it must cost something and get something right."""
     top = rows.tiers[-1]
     if not rows.cost_usd[:, -1].sum() > 0.0:

@@ -133,7 +133,7 @@ def _table(rows: Rows, gathered: Gathered, *, with_split: bool) -> OutcomeTable:
 
     queries = [rows.queries[q] for q in chosen]
     grouping = group_queries(queries, _by_row(gathered.groups, chosen))
-    tokens = matrix("output_tokens")
+    tokens, read = matrix("output_tokens"), matrix("input_tokens")
     table = OutcomeTable(
         models=tuple(names),
         ids=tuple(id_ for _, id_ in queries),
@@ -148,6 +148,8 @@ def _table(rows: Rows, gathered: Gathered, *, with_split: bool) -> OutcomeTable:
         answer_length=matrix("response") if np.isnan(tokens).all() else tokens,
         cost_kind=cost_kind(rows),
         dropped=rows.dropped,
+        input_tokens=None if np.isnan(read).all() else read,
+        output_tokens=None if np.isnan(tokens).all() else tokens,
     )
     differing = len(gathered.differing.intersection(chosen))
     gone = sorted({task for task, _ in rows.queries} - set(table.tasks))

@@ -62,6 +62,10 @@ class OutcomeTable:
     dropped: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know and is no drop, in words."""
+    input_tokens: FloatArray | None = None
+    """NaN where not recorded; None where recorded of no answer."""
+    output_tokens: FloatArray | None = None
+    """NaN where not recorded; None where recorded of no answer."""
 
     @property
     def n(self) -> int:
@@ -114,6 +118,8 @@ class OutcomeTable:
             confidence=self.confidence[at],
             latency_s=self.latency_s[at],
             answer_length=self.answer_length[at],
+            input_tokens=None if self.input_tokens is None else self.input_tokens[at],
+            output_tokens=None if self.output_tokens is None else self.output_tokens[at],
         )
 
     def task(self, name: str) -> OutcomeTable:
@@ -133,6 +139,8 @@ class OutcomeTable:
             confidence=self.confidence[:, at],
             latency_s=self.latency_s[:, at],
             answer_length=self.answer_length[:, at],
+            input_tokens=None if self.input_tokens is None else self.input_tokens[:, at],
+            output_tokens=None if self.output_tokens is None else self.output_tokens[:, at],
         )
 
     def position(self, model: str) -> int:

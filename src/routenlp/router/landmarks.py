@@ -49,20 +49,29 @@ class LandmarkEstimates:
     high: FloatArray
     sharpness: float
     other_task: float
-    _shares: Vectors = field(init=False, repr=False)
+    task_shares: Vectors = field(init=False, repr=False)
+    """`shares` of these landmarks, shape (tasks, m)."""
 
     KIND: ClassVar[str] = "estimates/landmarks"
 
     def __post_init__(self) -> None:
         found = shares(self.landmark_task, len(self.task_weights), self.other_task)
-        object.__setattr__(self, "_shares", found)
+        object.__setattr__(self, "task_shares", found)
 
     def estimate(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
         """Shape (n, K)."""
-        near = likeness(unit_rows(features), self.landmarks, self.sharpness, self._shares[task])
+        near = likeness(unit_rows(features), self.landmarks, self.sharpness, self.task_shares[task])
         found = near @ self.weights
         found += self.task_weights[task]
         return np.asarray(np.minimum(np.maximum(found, self.low), self.high))
+
+    def looks_as(self, other: LandmarkEstimates) -> bool:
+        """Whether both find every query equally like to the same landmarks."""
+        return (
+            self.sharpness == other.sharpness
+            and np.array_equal(self.landmarks, other.landmarks)
+            and np.array_equal(self.task_shares, other.task_shares)
+        )
 
     def parts(self) -> Parts:
         """For storage."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from routenlp.contracts import Encoder, Estimator
 from routenlp.router.nested import joined, part_of
+from routenlp.router.one_row import OneRow, one_row
 from routenlp.router.reading import SurfaceFrame, reading
 from routenlp.types import Estimate, Parts, Query, Route
 
@@ -34,11 +35,13 @@ class LearnedRouter:
     price: float = 0.0
     """Of cost, in quality units; 0 looks at quality alone. With a continuation rule behind it, nothing reads this."""
     _position: dict[str, int] = field(init=False, repr=False)
+    _one: OneRow = field(init=False, repr=False)
 
     KIND: ClassVar[str] = "router/learned"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_position", {task: i for i, task in enumerate(self.tasks)})
+        object.__setattr__(self, "_one", one_row([self.quality, self.cost]))
 
     def route(self, query: Query) -> Route:
         """Estimates of every tier for `query`."""
@@ -49,9 +52,7 @@ class LearnedRouter:
         if not text.strip():
             return self._to_the_top(query, "an empty text goes to the top tier")
         features = self.surface.beside(self.encoder.encode([text]), [text])
-        task = np.array([at], dtype=np.int64)
-        quality = self.quality.estimate(features, task)[0].tolist()
-        cost = self.cost.estimate(features, task)[0].tolist()
+        quality, cost = self._one(features[0], at)
         value = [q - self.price * c for q, c in zip(quality, cost, strict=True)]
         first = max(range(len(value)), key=lambda k: (value[k], k))
         estimates = tuple(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from routenlp.types import FloatArray, Query, Vectors
 _DIGIT = re.compile(r"\d")
 _UPPER = re.compile("[A-ZÀ-ÖØ-ÞΑ-ΩА-Я]")
 """Of Latin, Greek and Cyrillic; a search is some ten times as fast as asking each character."""
+_ASCII_DIGITS, _ASCII_UPPER = b"0123456789", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MOST_CHARS = 4_000
 """Of a reading: longer ones are cut to head and tail, half each. What is read decides how long routing takes."""
 LAST_TURNS = 4
@@ -44,13 +46,22 @@ def surface(text: str) -> tuple[float, float, float, float, float]:
     """Length and kind: ln characters, ln blanks, ln line ends, share of digits, share of upper case. Each 0 or more."""
     head = text[:MOST_CHARS]
     size = max(len(head), 1)
+    digits, upper = _digits_and_upper(head)
     return (
-        float(np.log1p(len(text))),
-        float(np.log1p(text.count(" "))),
-        float(np.log1p(text.count("\n"))),
-        len(_DIGIT.findall(head)) / size,
-        len(_UPPER.findall(head)) / size,
+        math.log1p(len(text)),
+        math.log1p(text.count(" ")),
+        math.log1p(text.count("\n")),
+        digits / size,
+        upper / size,
     )
+
+
+def _digits_and_upper(text: str) -> tuple[int, int]:
+    """How many there are; of ASCII by what is left without them, which is ten times as fast again."""
+    if not text.isascii():
+        return len(_DIGIT.findall(text)), len(_UPPER.findall(text))
+    raw = text.encode()
+    return len(raw) - len(raw.translate(None, _ASCII_DIGITS)), len(raw) - len(raw.translate(None, _ASCII_UPPER))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +72,10 @@ class SurfaceFrame:
     """Shape (SURFACE,)."""
     scale: FloatArray
     """Shape (SURFACE,); positive."""
+    _frame: tuple[tuple[float, float], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_frame", tuple(zip(self.mean.tolist(), self.scale.tolist(), strict=True)))
 
     def of(self, seen: FloatArray) -> FloatArray:
         """`seen`: `surface` of n texts, shape (n, SURFACE); gives the same shape, scaled to stand beside vectors."""
@@ -68,8 +83,16 @@ class SurfaceFrame:
 
     def beside(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
         """The features that estimators read: encoder vectors (n, d) and the surface of the texts; (n, d + SURFACE)."""
-        seen = np.array([surface(text) for text in texts], dtype=np.float64).reshape(len(texts), SURFACE)
-        return np.concatenate([vectors, self.of(seen)], axis=1).astype(np.float32)
+        width = vectors.shape[1]
+        out = np.empty((len(texts), width + SURFACE), dtype=np.float32)
+        out[:, :width] = vectors
+        for i, text in enumerate(texts):
+            out[i, width:] = self._of_one(surface(text))
+        return out
+
+    def _of_one(self, seen: tuple[float, ...]) -> list[float]:
+        """The bits of `of`, without numpy's overhead on five numbers."""
+        return [SURFACE_SCALE * (value - mean) / scale for value, (mean, scale) in zip(seen, self._frame, strict=True)]
 
     def characters(self, features: Vectors) -> FloatArray:
         """How many characters the texts behind these features have, shape (n,): to within rounding of 32 bits."""

@@ -40,4 +40,4 @@ def test_a_single_row_has_the_same_bits_as_many():
     task = rng.integers(0, 2, len(predicted))
     many = maps.of(predicted, task)
     for i in range(len(predicted)):
-        assert maps.of(predicted[i : i + 1], task[i : i + 1])[0].tolist() == many[i].tolist()
+        assert maps.of_one(predicted[i].tolist(), int(task[i])) == many[i].tolist()

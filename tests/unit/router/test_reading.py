@@ -62,6 +62,21 @@ def test_the_surface_of_every_text_is_finite_and_not_negative(text: str) -> None
     assert min(seen) >= 0.0
 
 
+def test_digits_and_capitals_are_counted_alike_in_ascii_and_beyond() -> None:
+    assert surface("Pay 12 EUR")[3:] == (0.2, 0.4)
+    assert surface("Pay 12 Éu٣")[3:] == (0.3, 0.2)
+
+
+def test_a_row_of_features_is_the_bits_of_many() -> None:
+    texts = ["a", "bb bb", "Ccc 1", "dddd\n" * 9]
+    seen = np.array([surface(t) for t in texts])
+    frame = frame_surface(seen)
+    vectors = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    many = np.concatenate([vectors, frame.of(seen)], axis=1).astype(np.float32)
+    assert frame.beside(vectors, texts).tobytes() == many.tobytes()
+    assert frame.beside(vectors[1:2], texts[1:2]).tobytes() == many[1:2].tobytes()
+
+
 def test_surface_features_stand_small_beside_vectors() -> None:
     texts = ["a", "bb bb", "Ccc 1", "dddd\n" * 9]
     frame = frame_surface(np.array([surface(t) for t in texts]))

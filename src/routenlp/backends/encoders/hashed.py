@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -24,28 +25,32 @@ HASH_BITS = 18
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _PAIR = 0x9E3779B9
 """Keeps the pair (a, b) apart from the word ab."""
-_FEW = 60
-"""Up to so many n-grams are counted in a dictionary, which is faster; the counts are the same."""
 _SCHEME = "crc32 of words and pairs/1"
 
 
-def ngram_counts(text: str) -> tuple[NDArray[np.int64], FloatArray]:
-    """A text's n-grams as columns under 2^HASH_BITS, rising, and 1 + ln(count) of each. Empty for a blank text.
+def _columns(text: str) -> list[int]:
+    """A text's n-grams in order, with repetitions, as columns under 2^HASH_BITS. Empty for a blank text.
 
     CRC-32 runs in C on whole words: a query of a dozen words takes a third of the time of `ngrams.NgramHasher`, whose
     character n-grams are not needed here.
     """
-    tokens = [
-        token.encode("utf-8", "surrogatepass") for token in _TOKEN.findall(head_and_tail(text, MOST_CHARS).lower())
-    ]
-    hashes = [crc32(token) for token in tokens]
-    hashes += [crc32(token, before ^ _PAIR) for token, before in zip(tokens[1:], hashes, strict=False)]
-    if len(hashes) > _FEW:
-        found, count = np.unique(np.array(hashes, dtype=np.int64) >> (32 - HASH_BITS), return_counts=True)
-        return found, 1.0 + np.log(count)
-    counted = sorted(Counter([value >> (32 - HASH_BITS) for value in hashes]).items())
-    rows = np.array(counted, dtype=np.int64).reshape(len(counted), 2)
-    return rows[:, 0], 1.0 + np.log(rows[:, 1])
+    tokens = _TOKEN.findall(head_and_tail(text, MOST_CHARS).lower())
+    # No token has a blank in it, so all are encoded at once.
+    words = list(map(crc32, encoded := " ".join(tokens).encode("utf-8", "surrogatepass").split()))
+    pairs = [crc32(token, before ^ _PAIR) for token, before in zip(encoded[1:], words, strict=False)]
+    return [value >> (32 - HASH_BITS) for value in chain(words, pairs)]
+
+
+def _frequency(counts: Sequence[int]) -> FloatArray:
+    """1 + ln(count) of each."""
+    return np.asarray(1.0 + np.log(np.array(counts, dtype=np.int64)))
+
+
+def ngram_counts(text: str) -> tuple[NDArray[np.int64], FloatArray]:
+    """A text's n-grams as columns, rising, and 1 + ln(count) of each. Empty for a blank text."""
+    counted = Counter(_columns(text))
+    found = sorted(counted)
+    return np.array(found, dtype=np.int64), _frequency([counted[column] for column in found])
 
 
 class HashedEncoder:
@@ -57,8 +62,7 @@ class HashedEncoder:
         """`known`: columns of the v n-grams kept, rising; `idf`: shape (v,); `axes`: shape (v, d)."""
         self._known, self._idf, self._axes = known, idf, axes
         self._weighted_axes = idf[:, None] * axes.astype(np.float32)
-        self._row_of = np.full(2**HASH_BITS, -1, dtype=np.int32)
-        self._row_of[known] = np.arange(len(known), dtype=np.int32)
+        self._row_of = dict(zip(known.tolist(), range(len(known)), strict=True))
 
     @cached_property
     def name(self) -> str:
@@ -77,16 +81,21 @@ class HashedEncoder:
         """float32 of shape (len(texts), dim): the projection of a row of tf-idf of length 1."""
         out = np.zeros((len(texts), self.dim), dtype=np.float32)
         for i, text in enumerate(texts):
-            columns, values = ngram_counts(text)
-            rows = self._row_of[columns]
-            hit = rows >= 0
-            rows = rows[hit]
-            counts = values[hit].astype(np.float32)
-            weighted = counts * self._idf[rows]
-            norm = np.sqrt(np.dot(weighted, weighted))
-            if norm > 0.0:
-                out[i] = counts @ self._weighted_axes[rows] / norm
+            counted: dict[int, int] = {}
+            for row in map(self._row_of.get, _columns(text)):
+                if row is not None:
+                    counted[row] = counted.get(row, 0) + 1
+            if counted:
+                out[i] = self._projected(counted)
         return out
+
+    def _projected(self, counted: Mapping[int, int]) -> Vectors:
+        """`counted`: by row of the axes, how often its n-gram occurs. Sums run over rising rows, whatever the text."""
+        rising = sorted(counted)
+        rows = np.array(rising)
+        frequency = _frequency([counted[row] for row in rising]).astype(np.float32)
+        weighted = frequency * self._idf.take(rows)
+        return np.asarray(frequency @ self._weighted_axes.take(rows, axis=0) / np.sqrt(np.dot(weighted, weighted)))
 
     def parts(self) -> Parts:
         """For storage: some 8 MB for 30,000 n-grams on 128 axes."""

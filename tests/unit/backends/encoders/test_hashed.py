@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,10 +55,14 @@ def test_ngrams_are_counted_with_repetitions() -> None:
     assert values.max() == pytest.approx(1.0 + np.log(3.0))
 
 
-@pytest.mark.parametrize("words", [0, 1, 5, 30, 31, 40])
-def test_few_and_many_ngrams_are_counted_alike(words: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = " ".join(f"w{i * i % 17}" for i in range(words))
-    few = ngram_counts(text)
-    monkeypatch.setattr("routenlp.backends.encoders.hashed._FEW", -1)
-    many = ngram_counts(text)
-    assert [a.tolist() for a in few] == [a.tolist() for a in many]
+@pytest.mark.parametrize("words", [0, 1, 5, 400])
+def test_each_word_and_each_pair_has_a_column_of_its_own_and_columns_rise(words: int) -> None:
+    tokens = [f"w{i * i % 17}" for i in range(words)]
+    expected = Counter(tokens) + Counter(pairwise(tokens))
+    columns, values = ngram_counts("  ".join(tokens))
+    assert (np.diff(columns) > 0).all()
+    assert sorted(values) == pytest.approx(sorted(1.0 + np.log(count) for count in expected.values()))
+
+
+def test_signs_and_lone_surrogates_are_words() -> None:
+    assert len(ngram_counts("\ud800 card?")[0]) == 5

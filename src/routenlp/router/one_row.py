@@ -1,0 +1,166 @@
+"""What estimators expect of one query: a few products for all of them together.
+
+`Estimator.estimate` is written for thousands of rows. On a single one most of its time is numpy's handling of tiny
+arrays, and quality and cost look at the same landmarks. Here all that they multiply a query's features by stands in one
+matrix, with the landmarks that they share once. A product rounds a row alone and among others differently, so what
+comes out agrees with `estimate` within `TOLERANCE`, not to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from routenlp.contracts import Estimator
+from routenlp.router.landmarks import LandmarkEstimates
+from routenlp.router.logistic import LogisticEstimates, logistic
+from routenlp.router.ridge import TASK_SCALE, RidgeEstimates
+from routenlp.router.stack import StackedEstimates
+from routenlp.types import FloatArray, Vectors
+
+TOLERANCE = 1e-5
+"""Of an estimate, against that of `Estimator.estimate`; costs are in units of the top tier's."""
+
+OneRow = Callable[[Vectors, int], list[list[float]]]
+"""Of features of shape (d,) and the position of a task: K estimates of each estimator."""
+
+
+def one_row(estimators: Sequence[Estimator]) -> OneRow:
+    """Fused where all are stacks of the kinds in `_HEADS`, else one after the other. Threads may share it."""
+    stacks = [e for e in estimators if isinstance(e, StackedEstimates) and e.members and _all_have_heads(e)]
+    if len(stacks) == len(estimators):
+        return _Fused(stacks).estimate
+    return lambda features, task: [e.estimate(features[None], np.array([task]))[0].tolist() for e in estimators]
+
+
+def _all_have_heads(stack: StackedEstimates) -> bool:
+    return all(type(member) in _HEADS for member in stack.members)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Head:
+    """Of each tier, inputs . weights_k + offset_k[task], kept within [low_k, high_k]: what every kind is."""
+
+    weights: FloatArray
+    """Shape (inputs, K)."""
+    offset: FloatArray
+    """Shape (tasks, K)."""
+    low: FloatArray
+    high: FloatArray
+    landmarks: LandmarkEstimates | None = None
+    """Likenesses to its landmarks are the inputs; None: features are."""
+    logistic: bool = False
+    """Whether a logistic function follows."""
+
+
+def _of_logistic(model: LogisticEstimates) -> _Head:
+    anything = np.full(model.weights.shape[1], np.inf)
+    return _Head(model.weights.astype(np.float64), model.task_weights, -anything, anything, logistic=True)
+
+
+def _of_ridge(model: RidgeEstimates) -> _Head:
+    of_task, of_feature = model.weights[: model.tasks], model.weights[model.tasks :]
+    offset = model.mean - model.centre @ model.weights + TASK_SCALE * of_task
+    return _Head(of_feature, offset, model.low, model.high)
+
+
+def _of_landmarks(model: LandmarkEstimates) -> _Head:
+    return _Head(model.weights, model.task_weights, model.low, model.high, landmarks=model)
+
+
+_HEADS: Mapping[type, Callable[[Any], _Head]] = MappingProxyType(
+    {LogisticEstimates: _of_logistic, RidgeEstimates: _of_ridge, LandmarkEstimates: _of_landmarks}
+)
+
+
+class _Fused:
+    """Tiers of all heads stand side by side: those with a logistic function, ridge's, those on likenesses."""
+
+    def __init__(self, stacks: Sequence[StackedEstimates]) -> None:
+        placed = sorted(_placed(stacks), key=lambda p: (p.head.landmarks is not None, not p.head.logistic))
+        heads = [p.head for p in placed]
+        plain = [head.weights.T for head in heads if head.landmarks is None]
+        self._plain = sum(map(len, plain))
+        self._logistic = sum(len(head.low) for head in heads if head.logistic)
+        self._likenesses = _likenesses([head for head in heads if head.landmarks is not None], self._plain)
+        landmarks = [near.model.landmarks for near in self._likenesses]
+        self._rows = np.concatenate([*plain, *landmarks]).astype(np.float32)
+        self._offset = np.concatenate([head.offset for head in heads], axis=1)
+        self._low, self._high = (np.concatenate([getattr(h, end) for h in heads]) for end in ("low", "high"))
+        self._shares = np.concatenate([p.shares for p in placed], axis=1)
+        ends = np.cumsum([len(stack.learned) for stack in stacks]).tolist()
+        self._stacks = [(s, slice(end - len(s.learned), end)) for s, end in zip(stacks, ends, strict=True)]
+
+    def estimate(self, features: Vectors, task: int) -> list[list[float]]:
+        """A `OneRow`."""
+        products = self._rows @ features
+        found = self._offset[task].copy()
+        found[: self._plain] += products[: self._plain]
+        length = math.sqrt(np.dot(features, features)) or 1.0
+        for near in self._likenesses:
+            found[self._plain :] += near.weighed(products, length, task)
+        found[: self._logistic] = logistic(found[: self._logistic])
+        kept = np.minimum(np.maximum(found, self._low), self._high)
+        blends = (self._shares @ kept).tolist()
+        return [stack.finish(blends[mine], task) for stack, mine in self._stacks]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Placed:
+    """A member of a stack."""
+
+    head: _Head
+    shares: FloatArray
+    """Of each of its tiers in each blend of all stacks, shape (blends, K)."""
+
+
+def _placed(stacks: Sequence[StackedEstimates]) -> Iterator[_Placed]:
+    begin, blends = 0, sum(len(stack.learned) for stack in stacks)
+    for stack in stacks:
+        for weights, member in zip(stack.weights, stack.members, strict=True):
+            shares = np.zeros((blends, len(weights)))
+            np.fill_diagonal(shares[begin:], weights)
+            yield _Placed(_HEADS[type(member)](member), shares)
+        begin += len(stack.learned)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Likeness:
+    """To the same landmarks, for all heads that look at them."""
+
+    model: LandmarkEstimates
+    rows: slice
+    """Of the products: those with the landmarks."""
+    weights: FloatArray
+    """Shape (tiers of all heads on likenesses, landmarks); 0 for heads that look at others."""
+
+    def weighed(self, products: Vectors, length: float, task: int) -> FloatArray:
+        """Likenesses . weights, shape (tiers,)."""
+        near = products[self.rows] * (self.model.sharpness / length)
+        near -= self.model.sharpness
+        np.exp(near, out=near)
+        near *= self.model.task_shares[task]
+        return np.asarray(self.weights @ near)
+
+
+def _likenesses(heads: Sequence[_Head], begin: int) -> list[_Likeness]:
+    """Of heads on likenesses, in order. `begin`: where the rows with landmarks begin."""
+    models = [head.landmarks for head in heads if head.landmarks is not None]
+    out: list[_Likeness] = []
+    for at, model in enumerate(models):
+        if any(model.looks_as(earlier) for earlier in models[:at]):
+            continue
+        count = len(model.landmarks)
+        weights = [
+            h.weights if m.looks_as(model) else np.zeros((count, len(h.low)))
+            for h, m in zip(heads, models, strict=True)
+        ]
+        end = begin + count
+        out.append(_Likeness(model, slice(begin, end), np.ascontiguousarray(np.concatenate(weights, axis=1).T)))
+        begin = end
+    return out

@@ -39,11 +39,20 @@ class ContinuationRule:
     of_task: Mapping[str, Utility] = field(default_factory=dict)
     """A task's own utility, which goes before `utility`."""
     _one: OneQuality = field(init=False, repr=False)
+    _tier_at: dict[str, int] = field(init=False, repr=False)
+    _task_at: dict[str, int] = field(init=False, repr=False)
+    _mean_usd: list[float] = field(init=False, repr=False)
 
     KIND: ClassVar[str] = "stop_rule/continuation"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_one", OneQuality(self.quality))
+        for name, value in (
+            ("_one", OneQuality(self.quality)),
+            ("_tier_at", {tier: k for k, tier in enumerate(self.tiers)}),
+            ("_task_at", {task: t for t, task in enumerate(self.tasks)}),
+            ("_mean_usd", self.mean_cost_usd.tolist()),
+        ):
+            object.__setattr__(self, name, value)
 
     def threshold(self, task: str, tier: str) -> float | None:  # noqa: ARG002 - the contract's arguments
         """None: this rule has no thresholds."""
@@ -51,17 +60,18 @@ class ContinuationRule:
 
     def next(self, route: Route, steps: tuple[Step, ...]) -> Stop | Call:
         """The best of stopping and calling a dearer tier."""
-        expected = self._expected(route)
-        if expected is None:
+        task = self._task_at.get(route.task)
+        given = {estimate.tier: estimate for estimate in route.estimates}
+        estimates = [given[tier] for tier in self.tiers if tier in given]
+        expected = [estimate.quality for estimate in estimates if math.isfinite(estimate.quality)]
+        if task is None or len(expected) < len(self.tiers):
             return self._to_the_top(steps)
-        task = self.tasks.index(route.task)
-        answers = {self.tiers.index(step.answer.tier): step for step in steps}
+        answers = {self._tier_at[step.answer.tier]: step for step in steps}
         state = sum(1 << k for k in answers)
-        known = {k: _known(step) for k, step in answers.items()}
-        predicted = self._one.predict(task, expected, known, state)
+        predicted = self._one.predict(task, expected, {k: _known(step) for k, step in answers.items()}, state)
         utility = self.of_task.get(route.task, self.utility)
         late = self._late(utility.deadlines, task, steps)
-        decided = decide_one(predicted, state, self._relative_cost(route), utility, self.reach, late)
+        decided = decide_one(predicted, state, self._relative_cost(estimates), utility, self.reach, late)
         if decided.call != STOPS:
             return Call(self.tiers[decided.call], self._why_call(predicted, decided.call, decided.answer, late))
         chosen = answers[decided.answer].answer
@@ -98,16 +108,10 @@ class ContinuationRule:
             dict(zip(meta["own_utility"], own, strict=True)),
         )
 
-    def _expected(self, route: Route) -> list[float] | None:
-        by_tier = {estimate.tier: estimate.quality for estimate in route.estimates}
-        expected = [by_tier.get(tier, math.nan) for tier in self.tiers]
-        return expected if route.task in self.tasks and all(map(math.isfinite, expected)) else None
-
-    def _relative_cost(self, route: Route) -> list[float]:
-        given = {estimate.tier: estimate for estimate in route.estimates}
+    def _relative_cost(self, estimates: list[Estimate]) -> list[float]:
         return [
-            _cost_usd(given[tier], mean) / self.top_cost_usd
-            for tier, mean in zip(self.tiers, self.mean_cost_usd.tolist(), strict=True)
+            _cost_usd(estimate, mean) / self.top_cost_usd
+            for estimate, mean in zip(estimates, self._mean_usd, strict=True)
         ]
 
     def _late(self, deadlines: Deadlines | None, task: int, steps: tuple[Step, ...]) -> Late | None:
@@ -115,7 +119,7 @@ class ContinuationRule:
             return None
         at, spent_s = np.array([task]), np.zeros(1)
         for step in steps:
-            k = np.array([self.tiers.index(step.answer.tier)])
+            k = np.array([self._tier_at[step.answer.tier]])
             spent_s += deadlines.taken(at, k, np.array([step.answer.latency_s]))
         return deadlines.weigh(at, spent_s)
 
@@ -134,7 +138,7 @@ class ContinuationRule:
 
 
 def _cost_usd(estimate: Estimate, mean_usd: float) -> float:
-    usd = float(mean_usd if estimate.cost_usd is None else estimate.cost_usd)
+    usd = mean_usd if estimate.cost_usd is None else estimate.cost_usd
     return max(usd - estimate.cached_usd, 0.0) if estimate.cached_usd else usd
 
 

@@ -203,6 +203,6 @@ def option_terms(own: FloatArray, otherwise: FloatArray) -> tuple[FloatArray, ..
 
     Each of shape (n,). Information changes a decision only where the ways are close, so two terms fade with the gap.
     """
-    gap = np.clip(own - np.where(np.isfinite(otherwise), otherwise, own - 1.0), -1.0, 1.0)
+    gap = np.clip(own - otherwise, -1.0, 1.0)  # 1 where there is no other way
     apart = np.abs(gap)
     return np.ones(len(own)), np.exp(-20.0 * apart), np.exp(-5.0 * apart), gap, apart, own * (1.0 - own)

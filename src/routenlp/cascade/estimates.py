@@ -21,12 +21,14 @@ from routenlp.types import FloatArray, Parts
 
 SIGNALS = 4
 """Of an answer: isotonic confidence and raw confidence as logits, standardised ln(1 + length) and its square."""
-_EDGE = 0.01
+EDGE = 0.01
 RAW_EDGE = 1e-4
 FAR = 3.0
+MOST = 30.0
+"""Of a logit, either way."""
 
 
-def logit(p: FloatArray, edge: float = _EDGE) -> FloatArray:
+def logit(p: FloatArray, edge: float = EDGE) -> FloatArray:
     """ln(p / (1 - p)) with p kept `edge` away from 0 and 1; NaN stays NaN."""
     kept = np.minimum(np.maximum(p, edge), 1.0 - edge)
     return np.asarray(np.log(kept / (1.0 - kept)))
@@ -34,7 +36,7 @@ def logit(p: FloatArray, edge: float = _EDGE) -> FloatArray:
 
 def sigmoid(z: FloatArray) -> FloatArray:
     """1 / (1 + exp(-z)), finite for every z."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.minimum(np.maximum(z, -30.0), 30.0))))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.minimum(np.maximum(z, -MOST), MOST))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ import numpy as np
 
 from routenlp.cascade.deadlines import Late
 from routenlp.cascade.decision import NEVER, STOPS, Reach, Utility
-from routenlp.cascade.estimates import FAR, RAW_EDGE, SIGNALS, AnswerQuality, logit, members, sigmoid
+from routenlp.cascade.estimates import EDGE, FAR, MOST, RAW_EDGE, AnswerQuality, members
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +45,58 @@ class OneQuality:
     def __init__(self, quality: AnswerQuality) -> None:
         self._signals = quality.signals
         self._centre: list[list[float]] = quality.signals.centre.tolist()
-        self._task: list[list[list[float]]] = quality.task_weights.tolist()
+        self._length: list[list[float]] = np.stack(
+            [quality.signals.length_mean, quality.signals.length_scale], 1
+        ).tolist()
+        self._task: list[list[list[float]]] = quality.task_weights.transpose(0, 2, 1).tolist()
         self._route: list[list[list[float]]] = quality.route_weights.tolist()
-        self._answer: list[list[list[list[float]]]] = quality.signal_weights.tolist()
+        self._answer: list[list[list[list[float]]]] = quality.signal_weights.transpose(0, 3, 1, 2).tolist()
 
     def predict(self, task: int, expected: list[float], answers: Mapping[int, Known], state: int) -> list[float]:
         """q_k(x, S) of every tier. `answers`: those of the tiers in `state`, by position."""
-        route = logit(np.array(expected)).tolist()
-        z = [weights[task] for weights in self._task[state]]
-        for j, value in enumerate(route):
-            for k, weights in enumerate(self._route[state]):
-                z[k] += weights[j] * value
+        z = self._task[state][task].copy()
+        _add(z, self._route[state], _logs([_odds(value, EDGE) for value in expected]))
         for s in members(state):
-            signals = self._of(task, s, answers[s])
-            for i in range(SIGNALS):
-                for k, of_signal in enumerate(self._answer[state]):
-                    z[k] += of_signal[i][s] * signals[i]
-        found: list[float] = sigmoid(np.array(z)).tolist()
-        return found
+            _add(z, self._answer[state][s], self._of(task, s, answers[s]))
+        return [1.0 / (1.0 + e) for e in _exps([-min(max(value, -MOST), MOST) for value in z])]
 
     def _of(self, task: int, s: int, known: Known) -> list[float]:
-        signals, centre = self._signals, self._centre[s]
-        scaled = (np.log1p(known.length) - signals.length_mean[s]) / signals.length_scale[s]
-        far = min(max(float(scaled), -FAR), FAR)
+        centre, (mean, scale) = self._centre[s], self._length[s]
+        far = min(max((float(np.log1p(known.length)) - mean) / scale, -FAR), FAR)
         out = [0.0, 0.0, far - centre[2], far * far - centre[3]]
         if known.confidence is not None:
-            raw = np.array([known.confidence])
-            level = np.interp(raw, signals.knots[s], signals.levels[task, s])
-            out[0] = float(logit(level)[0]) - centre[0]
-            out[1] = float(logit(raw, RAW_EDGE)[0]) - centre[1]
+            level = float(np.interp(known.confidence, self._signals.knots[s], self._signals.levels[task, s]))
+            isotonic, raw = _logs([_odds(level, EDGE), _odds(known.confidence, RAW_EDGE)])
+            out[:2] = isotonic - centre[0], raw - centre[1]
         return [0.0 if math.isnan(value) else value for value in out]
+
+
+def _odds(p: float, edge: float) -> float:
+    kept = min(max(p, edge), 1.0 - edge)
+    return kept / (1.0 - kept)
+
+
+def _add(z: list[float], weights: list[list[float]], values: list[float]) -> None:
+    """Adds weights_k . values to each z_k, one product after the other: another order would round otherwise."""
+    for k, mine in enumerate(weights):
+        so_far = z[k]
+        for weight, value in zip(mine, values, strict=True):
+            so_far += weight * value
+        z[k] = so_far
+
+
+def _logs(values: list[float]) -> list[float]:
+    found: list[float] = np.log(np.array(values)).tolist()
+    return found
+
+
+def _exps(values: list[float]) -> list[float]:
+    found: list[float] = np.exp(np.array(values)).tolist()
+    return found
+
+
+_FADING = (-20.0, -5.0)
+"""Rates of the terms of `decision.option_terms` that fade with the gap."""
 
 
 @cache
@@ -105,33 +127,34 @@ def decide_one(
         if worth[k] > stop:
             stop, answer = worth[k], k
     best, call = -math.inf, STOPS
-    for k in _callable(reach, state, tiers):
-        value = _call_value(worth, stop, state, k, relative_cost, utility, reach) if feasible[k] else -math.inf
-        if value >= best and math.isfinite(value):
-            call = k
-        best = max(value, best)
+    calls = [k for k in _callable(reach, state, tiers) if feasible[k]]
+    for k, value in zip(calls, _call_values(calls, worth, stop, state, relative_cost, utility, reach), strict=True):
+        if value >= best and value != -math.inf:
+            best, call = value, k
     if late is not None and not state and call == STOPS:
         call = tiers - 1 if feasible[-1] else decide_one(predicted, state, relative_cost, utility, reach).call
     return Decided(STOPS if state and stop >= best else call, answer)
 
 
-def _call_value(
-    worth: list[float], stop: float, state: int, k: int, cost: list[float], utility: Utility, reach: Reach
-) -> float:
-    otherwise, price, paid = stop, utility.price, 0.0
-    for later in range(k + 1, len(worth) if reach is not Reach.ONCE else 0):
-        paid = cost[later] + (0.0 if reach is Reach.DEARER else paid)
-        otherwise = max(otherwise, worth[later] - price * paid)
-    value = max(worth[k], otherwise) - price * cost[k]
-    if utility.options is None:
-        return value
-    own = worth[k]
-    gap = min(max(own - (otherwise if math.isfinite(otherwise) else own - 1.0), -1.0), 1.0)
-    apart = abs(gap)
-    near, wide = np.exp(np.array([-20.0 * apart, -5.0 * apart])).tolist()
-    option = 0.0
-    for weight, term in zip(
-        utility.options[state, k].tolist(), (1.0, near, wide, gap, apart, own * (1.0 - own)), strict=True
-    ):
-        option += weight * term
-    return value + max(option, 0.0)
+def _call_values(
+    calls: list[int], worth: list[float], stop: float, state: int, cost: list[float], utility: Utility, reach: Reach
+) -> list[float]:
+    """What calling each of these tiers is worth."""
+    price, climbs = utility.price, reach is not Reach.DEARER
+    values, gaps = [], []
+    for k in calls:
+        own, otherwise, paid = worth[k], stop, 0.0
+        for later in range(k + 1, len(worth) if reach is not Reach.ONCE else 0):
+            paid = cost[later] + (paid if climbs else 0.0)
+            otherwise = max(otherwise, worth[later] - price * paid)
+        values.append(max(own, otherwise) - price * cost[k])
+        gaps.append(min(max(own - otherwise, -1.0), 1.0))  # 1 where there is no other way
+    if utility.options is None or not calls:
+        return values
+    weights = utility.options[state].tolist()
+    fading = _exps([rate * abs(gap) for gap in gaps for rate in _FADING])
+    for i, (k, gap) in enumerate(zip(calls, gaps, strict=True)):
+        flat, near, wide, of_gap, of_apart, of_doubt = weights[k]
+        option = flat + near * fading[2 * i] + wide * fading[2 * i + 1] + of_gap * gap + of_apart * abs(gap)
+        values[i] += max(option + of_doubt * (worth[k] * (1.0 - worth[k])), 0.0)
+    return values

@@ -54,10 +54,9 @@ class LearnedRouter:
         features = self.surface.beside(self.encoder.encode([text]), [text])
         quality, cost = self._one(features[0], at)
         value = [q - self.price * c for q, c in zip(quality, cost, strict=True)]
-        first = max(range(len(value)), key=lambda k: (value[k], k))
-        estimates = tuple(
-            Estimate(tier, q, c * self.top_cost_usd) for tier, q, c in zip(self.tiers, quality, cost, strict=True)
-        )
+        _, first = max(zip(value, range(len(value)), strict=True))
+        usd = self.top_cost_usd
+        estimates = tuple([Estimate(tier, q, c * usd) for tier, q, c in zip(self.tiers, quality, cost, strict=True)])
         reason = f"the router expects quality {quality[first]:.2f} of {self.tiers[first]}, worth most for its cost"
         return Route(query.task, self.tiers[first], estimates, reason)
 

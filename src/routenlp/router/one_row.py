@@ -18,7 +18,7 @@ import numpy as np
 
 from routenlp.contracts import Estimator
 from routenlp.router.landmarks import LandmarkEstimates
-from routenlp.router.logistic import LogisticEstimates, logistic
+from routenlp.router.logistic import LogisticEstimates
 from routenlp.router.ridge import TASK_SCALE, RidgeEstimates
 from routenlp.router.stack import StackedEstimates
 from routenlp.types import FloatArray, Vectors
@@ -44,7 +44,10 @@ def _all_have_heads(stack: StackedEstimates) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Head:
-    """Of each tier, inputs . weights_k + offset_k[task], kept within [low_k, high_k]: what every kind is."""
+    """Of each tier, inputs . weights_k + offset_k[task], kept within [low_k, high_k]: what every kind is.
+
+    The logistic function of z is (1 + tanh(z / 2)) / 2: where `logistic`, weights and offset are of z / 2.
+    """
 
     weights: FloatArray
     """Shape (inputs, K)."""
@@ -55,12 +58,13 @@ class _Head:
     landmarks: LandmarkEstimates | None = None
     """Likenesses to its landmarks are the inputs; None: features are."""
     logistic: bool = False
-    """Whether a logistic function follows."""
+    """Whether (1 + tanh) / 2 follows."""
 
 
 def _of_logistic(model: LogisticEstimates) -> _Head:
     anything = np.full(model.weights.shape[1], np.inf)
-    return _Head(model.weights.astype(np.float64), model.task_weights, -anything, anything, logistic=True)
+    weights, offset = 0.5 * model.weights.astype(np.float64), 0.5 * model.task_weights
+    return _Head(weights, offset, -anything, anything, logistic=True)
 
 
 def _of_ridge(model: RidgeEstimates) -> _Head:
@@ -92,9 +96,12 @@ class _Fused:
         self._rows = np.concatenate([*plain, *landmarks]).astype(np.float32)
         self._offset = np.concatenate([head.offset for head in heads], axis=1)
         self._low, self._high = (np.concatenate([getattr(h, end) for h in heads]) for end in ("low", "high"))
-        self._shares = np.concatenate([p.shares for p in placed], axis=1)
+        scale = np.concatenate([np.full(len(h.low), 0.5 if h.logistic else 1.0) for h in heads])
+        shares = np.concatenate([p.shares for p in placed], axis=1)
+        self._shares = shares * scale
+        self._constant = (shares * (1.0 - scale)).sum(axis=1)
         ends = np.cumsum([len(stack.learned) for stack in stacks]).tolist()
-        self._stacks = [(s, slice(end - len(s.learned), end)) for s, end in zip(stacks, ends, strict=True)]
+        self._finish = [_Finish(s, slice(end - len(s.learned), end)) for s, end in zip(stacks, ends, strict=True)]
 
     def estimate(self, features: Vectors, task: int) -> list[list[float]]:
         """A `OneRow`."""
@@ -104,10 +111,31 @@ class _Fused:
         length = math.sqrt(np.dot(features, features)) or 1.0
         for near in self._likenesses:
             found[self._plain :] += near.weighed(products, length, task)
-        found[: self._logistic] = logistic(found[: self._logistic])
-        kept = np.minimum(np.maximum(found, self._low), self._high)
-        blends = (self._shares @ kept).tolist()
-        return [stack.finish(blends[mine], task) for stack, mine in self._stacks]
+        np.tanh(found[: self._logistic], out=found[: self._logistic])
+        np.maximum(found, self._low, out=found)
+        np.minimum(found, self._high, out=found)
+        blends = (self._shares @ found + self._constant).tolist()
+        return [finish(blends, task) for finish in self._finish]
+
+
+class _Finish:
+    """From the blends of all stacks to the estimates of one."""
+
+    def __init__(self, stack: StackedEstimates, mine: slice) -> None:
+        """`mine`: of the blends."""
+        self._mine = mine
+        self._maps = stack.maps
+        self._mean: list[float] = stack.mean.tolist()
+        self._learned: list[int] = stack.learned.tolist()
+
+    def __call__(self, blends: list[float], task: int) -> list[float]:
+        """K estimates."""
+        blend = blends[self._mine]
+        out = self._mean.copy()
+        mapped = blend if self._maps is None else self._maps.of_one(blend, task)
+        for k, value in zip(self._learned, mapped, strict=True):
+            out[k] = value
+        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)

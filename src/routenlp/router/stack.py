@@ -66,14 +66,6 @@ class StackedEstimates:
             variance[:, self.learned] = np.einsum("mnk,mk->nk", (opinions - blend) ** 2, self.weights)
         return Expectation(quality, variance)
 
-    def finish(self, blend: list[float], task: int) -> list[float]:
-        """Of one query whose members' weighted sum for the tiers learned is `blend`: K estimates."""
-        mapped = blend if self.maps is None else self.maps.of_one(blend, task)
-        out: list[float] = self.mean.tolist()
-        for k, value in zip(self.learned.tolist(), mapped, strict=True):
-            out[k] = value
-        return out
-
     def _opinions(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
         return np.stack([member.estimate(features, task) for member in self.members])
 

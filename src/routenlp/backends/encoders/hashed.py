@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import chain
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -22,6 +22,7 @@ from routenlp.router.reading import MOST_CHARS, head_and_tail
 from routenlp.types import FloatArray, Parts, Vectors
 
 HASH_BITS = 18
+_SHIFT = 32 - HASH_BITS
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _PAIR = 0x9E3779B9
 """Keeps the pair (a, b) apart from the word ab."""
@@ -36,21 +37,19 @@ def _columns(text: str) -> list[int]:
     """
     tokens = _TOKEN.findall(head_and_tail(text, MOST_CHARS).lower())
     # No token has a blank in it, so all are encoded at once.
-    words = list(map(crc32, encoded := " ".join(tokens).encode("utf-8", "surrogatepass").split()))
-    pairs = [crc32(token, before ^ _PAIR) for token, before in zip(encoded[1:], words, strict=False)]
-    return [value >> (32 - HASH_BITS) for value in chain(words, pairs)]
-
-
-def _frequency(counts: Sequence[int]) -> FloatArray:
-    """1 + ln(count) of each."""
-    return np.asarray(1.0 + np.log(np.array(counts, dtype=np.int64)))
+    encoded = " ".join(tokens).encode("utf-8", "surrogatepass").split()
+    words = [crc32(token) for token in encoded]
+    pairs = [crc32(token, before ^ _PAIR) >> _SHIFT for token, before in zip(encoded[1:], words, strict=False)]
+    return [word >> _SHIFT for word in words] + pairs
 
 
 def ngram_counts(text: str) -> tuple[NDArray[np.int64], FloatArray]:
     """A text's n-grams as columns, rising, and 1 + ln(count) of each. Empty for a blank text."""
     counted = Counter(_columns(text))
     found = sorted(counted)
-    return np.array(found, dtype=np.int64), _frequency([counted[column] for column in found])
+    return np.array(found, dtype=np.int64), 1.0 + np.log(
+        np.array([counted[column] for column in found], dtype=np.int64)
+    )
 
 
 class HashedEncoder:
@@ -62,6 +61,8 @@ class HashedEncoder:
         """`known`: columns of the v n-grams kept, rising; `idf`: shape (v,); `axes`: shape (v, d)."""
         self._known, self._idf, self._axes = known, idf, axes
         self._weighted_axes = idf[:, None] * axes.astype(np.float32)
+        self._frequency = [0.0, *(1.0 + math.log(count) for count in range(1, 2 * MOST_CHARS + 2))]
+        self._idf_squared: list[float] = (idf.astype(np.float64) ** 2).tolist()
         self._row_of = dict(zip(known.tolist(), range(len(known)), strict=True))
 
     @cached_property
@@ -90,12 +91,15 @@ class HashedEncoder:
         return out
 
     def _projected(self, counted: Mapping[int, int]) -> Vectors:
-        """`counted`: by row of the axes, how often its n-gram occurs. Sums run over rising rows, whatever the text."""
-        rising = sorted(counted)
-        rows = np.array(rising)
-        frequency = _frequency([counted[row] for row in rising]).astype(np.float32)
-        weighted = frequency * self._idf.take(rows)
-        return np.asarray(frequency @ self._weighted_axes.take(rows, axis=0) / np.sqrt(np.dot(weighted, weighted)))
+        """`counted`: by row of the axes, how often its n-gram occurs. Sums run over rising rows, whatever the text.
+
+        Of some tens of numbers, Python makes less than as many calls of numpy would cost.
+        """
+        rows = sorted(counted)
+        frequency = [self._frequency[counted[row]] for row in rows]
+        squared = math.fsum([f * f * self._idf_squared[row] for f, row in zip(frequency, rows, strict=True)])
+        shares = np.array(frequency, dtype=np.float32) / math.sqrt(squared)
+        return np.asarray(shares @ self._weighted_axes.take(rows, axis=0))
 
     def parts(self) -> Parts:
         """For storage: some 8 MB for 30,000 n-grams on 128 axes."""

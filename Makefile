@@ -7,13 +7,16 @@ BIN := $(VENV)/bin
 export ROUTENLP_CACHE_DIR ?= $(CURDIR)/.cache/routenlp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean
+.PHONY: help run serve test check bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-run: $(VENV)/.installed-bench ## route six real tasks through three tiers, and show what that saved
+run: $(VENV)/.installed-bench ## serve six real tasks from three tiers, ask them over HTTP, and show what that saved
 	$(BIN)/routenlp demo
+
+serve: $(VENV)/.installed-bench ## leave that gateway up for your own client; Ctrl-C stops it
+	$(BIN)/routenlp demo --serve
 
 test: $(VENV)/.installed-dev ## every test; those that need data or weights that cannot be had are skipped
 	@for weights in minilm smollm2; do $(BIN)/routenlp data get $$weights \

@@ -40,8 +40,9 @@ def routenlp(*arguments: str, **environment: str) -> Finished:
 @pytest.fixture(scope="session")
 def generated_run(minilm: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Finished, dict[str, Any]]:
     """The demo on generated queries: what it printed, and its JSON."""
-    target = tmp_path_factory.mktemp("generated") / "demo.json"
-    done = routenlp("demo", "--generated", "--json", str(target))
+    folder = tmp_path_factory.mktemp("generated")
+    target = folder / "demo.json"
+    done = routenlp("demo", "--generated", "--json", str(target), "--folder", str(folder / "demo"))
     assert done.code == 0, done.err
     return done, json.loads(target.read_text())
 
@@ -51,7 +52,9 @@ def demo_run(
     minilm: Any, six_tasks_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Finished, dict[str, Any]]:
     """What `make run` does, on the sample of the real rows: what it printed, and its JSON."""
-    target = tmp_path_factory.mktemp("demo") / "demo.json"
-    done = routenlp("demo", "--json", str(target), ROUTENLP_DATA=str(six_tasks_dir.parent))
+    folder = tmp_path_factory.mktemp("demo")
+    target = folder / "demo.json"
+    found = str(six_tasks_dir.parent)
+    done = routenlp("demo", "--json", str(target), "--folder", str(folder / "demo"), ROUTENLP_DATA=found)
     assert done.code == 0, done.err
     return done, json.loads(target.read_text())

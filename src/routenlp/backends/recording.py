@@ -66,8 +66,8 @@ class Recording:
 
 
 def read_recording(path: Path) -> Recording:
-    """From JSON lines, plain or gzipped. Raises `MissingData`, and `CorruptData` that names the line."""
-    return Recording(_rows(path))
+    """From JSON lines, plain or gzipped. Raises what `read_rows` does."""
+    return Recording(read_rows(path))
 
 
 def write_recording(path: Path, rows: Iterable[Row]) -> None:
@@ -76,7 +76,8 @@ def write_recording(path: Path, rows: Iterable[Row]) -> None:
     path.write_bytes(gzip.compress(lines, mtime=0) if path.suffix == ".gz" else lines)
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path) -> Iterator[Row]:
+    """Line by line. Raises `MissingData`, and `CorruptData` that names the line."""
     try:
         data = path.read_bytes()
         lines = (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()

@@ -60,11 +60,20 @@ def demo(
     json_target: JsonTarget = None,
     readme: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
     generated: Generated = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the trained system and its record are left; else beside the caches.")
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Leave the gateway up in place of asking it.")] = False,
 ) -> None:
-    """Routes a fixed sample of six real tasks through three tiers, and shows what that saved. `make run` calls this."""
-    from routenlp.cli import six_tasks
+    """Serves six real tasks from three trained tiers, asks them over HTTP, and shows what that saved."""
+    if serve:
+        from routenlp.cli import demo_serve
 
-    six_tasks.demo(settings, os.environ, json_target, readme=readme, generated=generated)
+        demo_serve.run(settings, os.environ, generated=generated, folder=folder)
+    else:
+        from routenlp.cli import demo as command
+
+        command.demo(settings, os.environ, json_target, readme=readme, generated=generated, folder=folder)
 
 
 @bench.command("six-tasks")

@@ -30,11 +30,16 @@ def show_tables(console: Console, tables: Sequence[Table]) -> None:
     for table in tables:
         console.print(Text(table.title, style="bold"))
         drawn = RichTable(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-        for head in table.heads:
-            drawn.add_column(Text(head), overflow="fold")
+        for column, head in enumerate(table.heads):
+            drawn.add_column(Text(head), overflow="fold", min_width=_longest_word(table) if column == 0 else None)
         for row in table.rows:
             drawn.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
         console.print(drawn)
+
+
+def _longest_word(table: Table) -> int:
+    """Of the first column, which names its row and is not cut within a word."""
+    return max((len(word) for row in table.rows for word in row[0].split()), default=1)
 
 
 def show_lines(console: Console, lines: Sequence[str], *, bullet: str = "") -> None:

@@ -1,4 +1,4 @@
-"""`routenlp demo` and `routenlp bench six-tasks`."""
+"""`routenlp bench six-tasks`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from routenlp import wiring
 from routenlp.bench.frame import check_line
 from routenlp.bench.progress import Progress, progress_on
-from routenlp.bench.six_tasks import explain, main_table, report, workload
+from routenlp.bench.six_tasks import main_table, report, workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.bench.six_tasks.run import Result, run
+from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.settings import Settings, load
 
-DEMO_LIMITS = {"seconds": 240.0, "peak_rss_mb": 3072.0}
+QUICK_LIMITS = {"seconds": 240.0, "peak_rss_mb": 3072.0}
 BENCH_LIMITS = {"seconds": 1800.0, "peak_rss_mb": 3072.0}
 
 
@@ -27,31 +27,6 @@ def built_in_settings(path: Path | None, environ: Mapping[str, str]) -> Settings
     """The settings file given, else those that the package brings."""
     text = resources.files("routenlp.bench.six_tasks").joinpath("settings.yaml").read_text(encoding="utf-8")
     return load(path, environ, default=text)
-
-
-def demo(
-    settings_file: Path | None,
-    environ: Mapping[str, str],
-    json_target: str | None,
-    *,
-    readme: Path | None,
-    generated: bool,
-) -> None:
-    """The fixed sample, end to end; ends with the table and three traces in words."""
-    settings = built_in_settings(settings_file, environ)
-    progress = progress_on(sys.stderr)
-    if not generated:
-        _download_if_none(settings, environ, progress)
-    result = _run(settings, environ, progress, quick=True, generated=generated)
-    console = open_console(stderr=json_target == "-")  # tables make room where standard output carries the JSON
-    _show(console, result, settings)
-    console.print("[bold]Three queries, step by step[/bold]\n")
-    show_lines(console, [story + "\n" for story in explain.three_traces(result)])
-    show_lines(console, [f"Done in {result.seconds:.0f} s with at most {result.peak_rss_mb:.0f} MB of memory."])
-    if readme is not None:
-        put_between_markers(readme, "demo", as_page(report.main_tables(result), report.notes(result, settings)))
-    if json_target is not None:
-        write_json(report.as_json(result, settings, bench="demo", limits=DEMO_LIMITS), json_target)
 
 
 def bench(
@@ -72,7 +47,7 @@ def bench(
     _show(console, result, settings)
     show_tables(console, [*report.task_tables(result), report.operating_points(result), *report.rival_tables(result)])
     show_lines(console, main_table.notes(result.compared), bullet="- ")
-    limits = DEMO_LIMITS if quick else BENCH_LIMITS
+    limits = QUICK_LIMITS if quick else BENCH_LIMITS
     checks = report.checks(result, limits)
     show_lines(console, [check_line(check) for check in checks])
     if markdown is not None:
@@ -81,6 +56,22 @@ def bench(
         put_between_markers(markdown, "bench", as_page([*tables, *report.rival_tables(result)], lines))
     if json_target is not None:
         write_json(report.as_json(result, settings, bench="six-tasks", limits=limits), json_target)
+
+
+def read_rows(
+    settings: Settings,
+    environ: Mapping[str, str],
+    progress: Progress,
+    *,
+    quick: bool,
+    generated: bool,
+    only: Sequence[str] = (),
+) -> Workload:
+    """The supplied rows where there are some, else generated ones."""
+    where = environ.get("ROUTENLP_DATA")
+    found = None if generated else workload.find(settings, where)
+    with progress.stage("making queries" if found is None else f"reading {found.six_tasks}, by {found.found_by}"):
+        return workload.load(settings, where, quick=quick, only=only, make_rows=generated)
 
 
 def _run(
@@ -93,28 +84,9 @@ def _run(
     only: Sequence[str] = (),
     rivals: bool = False,
 ) -> Result:
-    where = environ.get("ROUTENLP_DATA")
-    found = None if generated else workload.find(settings, where)
-    with progress.stage("making queries" if found is None else f"reading {found.six_tasks}, by {found.found_by}"):
-        rows = workload.load(settings, where, quick=quick, only=only, make_rows=generated)
+    rows = read_rows(settings, environ, progress, quick=quick, generated=generated, only=only)
     with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
         return run(settings, rows, Path(scratch) / "system", progress, rivals=rivals)
-
-
-def _download_if_none(settings: Settings, environ: Mapping[str, str], progress: Progress) -> None:
-    """Where no data lies, try the public sources once; without a network the generated workload follows."""
-    if settings.data_dir or environ.get("ROUTENLP_DATA") or workload.find(settings, None) is not None:
-        return
-    from routenlp.bench.datasets.download import get
-    from routenlp.errors import DataError
-
-    with progress.stage("no data found; trying the public downloads"):
-        for name in ("banking77", "unfair-tos", "ectsum"):
-            try:
-                get(name, into=wiring.cache_dir(settings) / "data", timeout_s=10.0)
-            except DataError as exc:
-                sys.stderr.write(f"{exc}\nGoing on with what there is.\n")
-                return
 
 
 def _show(console: Console, result: Result, settings: Settings) -> None:

@@ -26,7 +26,7 @@ from routenlp.store.file_lock import open_locked
 from routenlp.types import Example
 
 FIRST_LINE = "# Written by `routenlp demo`, which writes this folder anew each time.\n"
-_NAMES = ("routenlp.yaml", "system", "recording.jsonl.gz", "lock")
+_NAMES = ("routenlp.yaml", "system", "recording.jsonl.gz", "lock", "gateway.log")
 _STORE = "routenlp.db"
 
 
@@ -87,7 +87,7 @@ class DemoFolder:
                 )
         self.settings.unlink(missing_ok=True)
         shutil.rmtree(self.system, ignore_errors=True)
-        for path in [self.recording, *self.root.glob(f"{_STORE}*")]:
+        for path in [self.recording, self.root / "gateway.log", *self.root.glob(f"{_STORE}*")]:
             path.unlink(missing_ok=True)
 
     def write(self, settings: Settings, tested: Iterable[Example]) -> None:

@@ -36,11 +36,6 @@ HORIZON_QUERIES = 100_000.0
 """Over which a cluster's worth is counted; the same for all, so that it decides nothing but the unit."""
 
 
-def pick_random(scene: Scene, budget: int, rng: np.random.Generator) -> Positions:
-    """Any query that came by."""
-    return rng.permutation(np.flatnonzero(scene.allowed))[:budget]
-
-
 def pick_escalations(scene: Scene, budget: int, rng: np.random.Generator) -> Positions:
     """Any failure."""
     failures = np.flatnonzero(scene.allowed & scene.failed)
@@ -74,14 +69,15 @@ def pick_whole_clusters(scene: Scene, budget: int, rng: np.random.Generator) -> 
 
 
 PICKS: Mapping[str, Pick] = {
-    RANDOM: pick_random,
     ESCALATIONS: pick_escalations,
     MARGIN: pick_margin,
     WHOLE: pick_whole_clusters,
     QUOTA: pick_by_quota,
     COVER: pick_covering,
 }
-"""Beside `NONE`, which learns nothing."""
+"""Beside `RANDOM`, which looks at no answer, and `NONE`, which learns nothing."""
+ARMS = (RANDOM, *PICKS)
+"""Those that buy lessons."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from routenlp.bench.loop.arms import NONE, PICKS
+from routenlp.bench.loop.arms import NONE, PICKS, RANDOM
 from routenlp.bench.loop.scene import look
 from routenlp.bench.loop.system import Desk, Seen, System, retrain, see
 from routenlp.bench.loop.world import TaskWorld, sentence
 from routenlp.loop.contamination import refuse_overlap, take_prints
 from routenlp.loop.economics import Gain, gain_from_draws
-from routenlp.replay.calibrate import Setting
 from routenlp.replay.intervals import RowRatio, paired_bootstrap
 from routenlp.types import FloatArray
 
@@ -69,7 +68,7 @@ def run_task(world: TaskWorld, desk: Desk, plan: Plan, advance: Callable[[str], 
 
     Raises `ContaminatedLessons` should an arm pick a query that resembles a held-out row.
     """
-    first = retrain(world, world.start, desk, target=plan.target)
+    first = _judged(world, retrain(world, world.start, desk, target=plan.target), desk)
     points = [_measure(world, first, desk, NONE, 0, [], None)]
     advance(NONE)
     for arm in plan.arms:
@@ -90,30 +89,59 @@ def budgets(world: TaskWorld, plan: Plan) -> tuple[int, ...]:
     return tuple(int(n * shrink) for n in plan.lessons)
 
 
-def _run_arm(world: TaskWorld, desk: Desk, plan: Plan, arm: str, first: System) -> list[Point]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """A system, and the gate rows as it answers them."""
+
+    system: System
+    gate: Seen
+
+
+def _judged(world: TaskWorld, system: System, desk: Desk) -> _Judged:
+    return _Judged(system, see(world, system, world.folds.gate.examples, desk))
+
+
+def _run_arm(world: TaskWorld, desk: Desk, plan: Plan, arm: str, first: _Judged) -> list[Point]:
     system, lessons, points = first, list[int](), list[Point]()
     for number, budget in enumerate(budgets(world, plan), 1):
         began = time.perf_counter()
-        scene = look(world, system, desk, lessons)
         rng = np.random.default_rng([desk.seed, number, zlib.crc32(f"{world.task.name}/{arm}".encode())])
-        lessons += [int(scene.at[i]) for i in PICKS[arm](scene, budget, rng)]
+        lessons += _pick(world, system.system, desk, arm, lessons, budget, rng)
         before, system = system, _learn(world, desk, plan, lessons)
         took_s = time.perf_counter() - began
         points.append(replace(_measure(world, system, desk, arm, number, lessons, before), seconds=took_s))
     return points
 
 
-def _learn(world: TaskWorld, desk: Desk, plan: Plan, lessons: Sequence[int]) -> System:
+def _pick(
+    world: TaskWorld,
+    system: System,
+    desk: Desk,
+    arm: str,
+    lessons: Sequence[int],
+    budget: int,
+    rng: np.random.Generator,
+) -> list[int]:
+    """Positions in the traffic. Random picks look at no answer, so none is asked for."""
+    if arm == RANDOM:
+        left = np.setdiff1d(np.flatnonzero(~world.barred), np.array(lessons, dtype=np.int64))
+        return [int(i) for i in rng.permutation(left)[:budget]]
+    scene = look(world, system, desk, lessons)
+    return [int(scene.at[i]) for i in PICKS[arm](scene, budget, rng)]
+
+
+def _learn(world: TaskWorld, desk: Desk, plan: Plan, lessons: Sequence[int]) -> _Judged:
     """Buy the teacher's answers, look once more that none resembles a held-out row, and refit on all there are."""
     bought = [world.traffic[i] for i in lessons]
     vectors = sentence(desk.rich.encode([e.query.text for e in bought]))
     refuse_overlap(take_prints([e.query for e in bought], vectors), world.held_out, task=world.task.name)
-    return retrain(world, [*world.start, *bought], desk, target=plan.target)
+    return _judged(world, retrain(world, [*world.start, *bought], desk, target=plan.target), desk)
 
 
 def _measure(
-    world: TaskWorld, system: System, desk: Desk, arm: str, number: int, lessons: Sequence[int], before: System | None
+    world: TaskWorld, judged: _Judged, desk: Desk, arm: str, number: int, lessons: Sequence[int], before: _Judged | None
 ) -> Point:
+    system = judged.system
     seen = see(world, system, world.folds.test.examples, desk)
     done = seen.run(system.setting)
     alone = seen.run(system.route_only)
@@ -133,22 +161,20 @@ def _measure(
         float(alone.cost_usd.sum() / top_cost.sum()),
         float(alone.quality.sum() / top_quality.sum()),
         0.0,
-        None if before is None else _gain(world, desk, before, system),
+        None if before is None else _gain(before, judged, seed=desk.seed),
     )
 
 
-def _gain(world: TaskWorld, desk: Desk, before: System, after: System) -> Gain:
-    """On the gate rows, which neither trained nor calibrated anything."""
-    if not world.folds.gate.examples:
+def _gain(before: _Judged, after: _Judged, *, seed: int) -> Gain:
+    """On the gate rows, which neither trained nor calibrated anything; without any, nothing is sure."""
+    if not before.gate.recorded.n:
         return gain_from_draws(0.0, np.empty(0))
-    sides = {"before": before, "after": after}
-    seen = {name: see(world, system, world.folds.gate.examples, desk) for name, system in sides.items()}
-    ratios = {name: _cost(seen[name], system.setting) for name, system in sides.items()}
-    drawn = paired_bootstrap(ratios, seen["before"].recorded.groups, seed=desk.seed, draws=GAIN_DRAWS)
-    estimates = drawn.estimates
-    change = (estimates["before"] or 0.0) - (estimates["after"] or 0.0)
+    ratios = {name: _cost(side) for name, side in (("before", before), ("after", after))}
+    drawn = paired_bootstrap(ratios, before.gate.recorded.groups, seed=seed, draws=GAIN_DRAWS)
+    change = (drawn.estimates["before"] or 0.0) - (drawn.estimates["after"] or 0.0)
     return gain_from_draws(change, drawn.draws["before"] - drawn.draws["after"])
 
 
-def _cost(seen: Seen, setting: Setting) -> RowRatio:
-    return RowRatio(seen.run(setting).cost_usd, seen.recorded.cost_usd[:, -1])
+def _cost(judged: _Judged) -> RowRatio:
+    done = judged.gate.run(judged.system.setting)
+    return RowRatio(done.cost_usd, judged.gate.recorded.cost_usd[:, -1])

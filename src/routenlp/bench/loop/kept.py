@@ -39,7 +39,7 @@ def load(path: Path, key: str) -> list[Point] | None:
             if meta["key"] != key:
                 return None
             return [_point(m, {n: found[f"{i}.{n}"] for n in _ARRAYS}) for i, m in enumerate(meta["points"])]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from routenlp.bench.loop.arms import NONE, PICKS, RANDOM
+from routenlp.bench.loop.arms import ARMS, NONE, RANDOM
 from routenlp.bench.loop.course import ALL_ROWS
 from routenlp.bench.loop.figures import Figures, Standing
 from routenlp.bench.loop.report import best_arm
@@ -38,7 +38,7 @@ def draw(found: Figures, path: Path) -> None:
 def _panel(axes: Any, title: str, standings: tuple[Standing, ...], best: str) -> None:
     by_place = {(s.place.arm, s.place.round): s for s in standings}
     first = by_place[NONE, 0]
-    for arm in PICKS:
+    for arm in ARMS:
         points = [first, *(s for s in standings if s.place.arm == arm)]
         if len(points) > 1:
             _line(axes, arm, points, emphasis=arm in (best, RANDOM), shaded=arm in (best, RANDOM))

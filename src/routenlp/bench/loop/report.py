@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from routenlp.bench.frame import at_most, frame
-from routenlp.bench.loop.arms import NONE, PICKS, RANDOM, TARGETED
+from routenlp.bench.loop.arms import ARMS, NONE, RANDOM, TARGETED
 from routenlp.bench.loop.course import ALL_ROWS
 from routenlp.bench.loop.figures import Arrival, Figures, Standing
 from routenlp.bench.loop.run import STRUCTURED, Result
@@ -190,7 +190,7 @@ def as_json(result: Result, settings: Settings, *, quick: bool) -> dict[str, obj
         generated=result.workload.generated,
         seeds=result.seeds,
         lessons=list(result.plan.lessons),
-        arms=[NONE, *PICKS],
+        arms=[NONE, *ARMS],
         best=best_arm(found),
         random=RANDOM,
         arrivals=[asdict(a) for a in found.arrivals],

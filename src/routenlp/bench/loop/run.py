@@ -12,7 +12,7 @@ from pathlib import Path
 
 from routenlp import __version__, wiring
 from routenlp.bench.loop import kept
-from routenlp.bench.loop.arms import PICKS
+from routenlp.bench.loop.arms import ARMS
 from routenlp.bench.loop.bulk import HashedTexts
 from routenlp.bench.loop.course import Plan, Point, run_task
 from routenlp.bench.loop.figures import Figures, figures
@@ -55,7 +55,7 @@ class Result:
 def plan_of(settings: Settings, workload: Workload, *, yardstick: bool = True) -> Plan:
     """All arms; the target that the settings give the first task, which is the same for all in the built-in ones."""
     eps = max(settings.tasks[name].eps for name in workload.folds)
-    return Plan(tuple(PICKS), LESSONS, 1.0 - eps, yardstick)
+    return Plan(ARMS, LESSONS, 1.0 - eps, yardstick)
 
 
 def run(
@@ -156,6 +156,6 @@ def _slowest_turn(points: Sequence[Point]) -> float:
     """Processor seconds would be fairer, but a user waits for wall time: rounds of all tasks, one after the other."""
     longest: dict[str, float] = {}
     for point in points:
-        if point.round > 0 and point.arm in PICKS:
+        if point.round > 0 and point.arm in ARMS:
             longest[point.task] = max(longest.get(point.task, 0.0), point.seconds)
     return sum(longest.values())

@@ -16,6 +16,7 @@ from routenlp.contracts import Encoder, Student
 from routenlp.grading.metrics import metric
 from routenlp.portfolio.tiers import Portfolio, Tier
 from routenlp.replay.calibrate import (
+    CalibrationRows,
     Setting,
     calibration_rows,
     candidate_cutoffs,
@@ -32,6 +33,9 @@ from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.training import students
 from routenlp.training.router import fit_heads
 from routenlp.types import Answer, Example, FloatArray, Prediction, Query, TrainingFold
+
+CUTOFFS = 8
+"""Of the router, swept beside none and 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,16 @@ def retrain(world: TaskWorld, rows: Sequence[Example], desk: Desk, *, target: fl
     seen = see(world, bare, world.folds.calibrate.examples, desk)
     trained = {row_hash(example) for example in rows}
     checked = calibration_rows(world.folds.calibrate, seen.recorded, seen.estimates, trained_on=trained)
-    swept = cheapest(checked, candidate_cutoffs(checked), target)
+    swept = cheapest(checked, _cutoffs(checked), target)
     return replace(bare, setting=swept, route_only=cheapest_route_only(checked, target))
+
+
+def _cutoffs(rows: CalibrationRows) -> list[float | None]:
+    """None, 0, and some of the usual quantiles: both cheap tiers cost next to nothing, so that the finest of cut-offs
+    would take most of a round's time and gain nothing.
+    """
+    absent, nothing, *quantiles = candidate_cutoffs(rows)
+    return [absent, nothing, *quantiles[:: max(len(quantiles) // CUTOFFS, 1)]]
 
 
 def _fit_router(

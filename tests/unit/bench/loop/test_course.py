@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tests.unit.bench.loop.small import desk, world
 
-from routenlp.bench.loop.arms import NONE, PICKS, RANDOM
+from routenlp.bench.loop.arms import ARMS, NONE, RANDOM
 from routenlp.bench.loop.course import ALL_ROWS, Plan, budgets, run_task
 from routenlp.bench.loop.world import held_out_rows
 from routenlp.errors import ContaminatedLessons
 
-PLAN = Plan(tuple(PICKS), (15, 20), 0.9, yardstick=True)
+PLAN = Plan(ARMS, (15, 20), 0.9, yardstick=True)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def ran():
 def test_every_arm_buys_the_same_number_of_lessons(ran):
     _, made, points = ran
     assert sum(budgets(made, PLAN)) == 35
-    for arm in PICKS:
+    for arm in ARMS:
         assert [p.lessons for p in points if p.arm == arm] == [15, 35]
 
 

@@ -34,7 +34,7 @@ def load(path: Path, key: str) -> list[Point] | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             meta = json.loads(str(found["meta"]))
             if meta["key"] != key:
                 return None

@@ -11,7 +11,7 @@ import typer
 from routenlp.bench.frame import all_hold, check_line
 from routenlp.bench.loop import report
 from routenlp.bench.loop.plot import draw
-from routenlp.bench.loop.run import QUICK_SEEDS, QUICK_TASKS, SEEDS, plan_of, run
+from routenlp.bench.loop.run import QUICK_SEEDS, QUICK_TASKS, SEEDS, run
 from routenlp.bench.progress import progress_on
 from routenlp.bench.six_tasks import workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
@@ -39,9 +39,8 @@ def bench(
         only = QUICK_TASKS
     with progress.stage("reading the rows"):
         rows = workload.load(settings, environ.get("ROUTENLP_DATA"), quick=False, only=only, make_rows=generated)
-    plan = plan_of(settings, rows, yardstick=not quick)
     repeats = seeds or (QUICK_SEEDS if quick else SEEDS)
-    result = run(settings, rows, plan, progress, seeds=repeats, keep=keep)
+    result = run(settings, rows, progress, seeds=repeats, yardstick=not quick, keep=keep)
     console = open_console(stderr=json_target == "-")
     found, lines, checked = report.tables(result), report.notes(result), report.checks(result, quick=quick)
     show_tables(console, found)

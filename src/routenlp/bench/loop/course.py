@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,13 +27,10 @@ GAIN_DRAWS = 2_000
 class Plan:
     """How much each arm may buy, and what quality it must keep."""
 
-    arms: tuple[str, ...]
     lessons: tuple[int, ...]
     """Of each round; at most a share of the traffic, the same for all arms."""
     target: float
     """Quality ratio on the calibration rows."""
-    yardstick: bool
-    """Whether to measure `ALL_ROWS` too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,23 +60,31 @@ class Point:
     """In cost ratio over the round before, on the gate rows; None before the first."""
 
 
-def run_task(world: TaskWorld, desk: Desk, plan: Plan, advance: Callable[[str], None]) -> list[Point]:
-    """Points of all arms; the first is common to all and stands once, under `NONE`.
+class Course:
+    """One task and seed. The first tiers are common to all arms, and are trained when first asked for."""
 
-    Raises `ContaminatedLessons` should an arm pick a query that resembles a held-out row.
-    """
-    first = _judged(world, retrain(world, world.start, desk, target=plan.target), desk)
-    points = [_measure(world, first, desk, NONE, 0, [], None)]
-    advance(NONE)
-    for arm in plan.arms:
-        points += _run_arm(world, desk, plan, arm, first)
-        advance(arm)
-    if plan.yardstick:
-        every = [i for i in range(len(world.traffic)) if not world.barred[i]]
-        system = _learn(world, desk, plan, every)
-        points.append(_measure(world, system, desk, ALL_ROWS, 1, every, None))
-        advance(ALL_ROWS)
-    return points
+    def __init__(self, world: TaskWorld, desk: Desk, plan: Plan) -> None:
+        self._world, self._desk, self._plan = world, desk, plan
+        self._first: _Judged | None = None
+
+    def run(self, arm: str) -> list[Point]:
+        """Every round of an arm, of `NONE` (the first tiers) or of `ALL_ROWS`.
+
+        Raises `ContaminatedLessons` should an arm pick a query that resembles a held-out row.
+        """
+        if arm == NONE:
+            return [_measure(self._world, self._begin(), self._desk, NONE, 0, [], None)]
+        if arm == ALL_ROWS:
+            every = np.flatnonzero(~self._world.barred).tolist()
+            system = _learn(self._world, self._desk, self._plan, every)
+            return [_measure(self._world, system, self._desk, ALL_ROWS, 1, every, None)]
+        return _run_arm(self._world, self._desk, self._plan, arm, self._begin())
+
+    def _begin(self) -> _Judged:
+        if self._first is None:
+            system = retrain(self._world, self._world.start, self._desk, target=self._plan.target)
+            self._first = _judged(self._world, system, self._desk)
+        return self._first
 
 
 def budgets(world: TaskWorld, plan: Plan) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Points on disk, one file a task and seed, so that a bench that was stopped goes on where it was.
+"""Points on disk, one file an arm, task and seed, so that a bench that was stopped goes on where it was.
 
 A file is used again only for the same plan, rows and version of the package; anything else is measured anew.
 """

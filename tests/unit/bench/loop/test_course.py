@@ -9,17 +9,19 @@ import pytest
 from tests.unit.bench.loop.small import desk, world
 
 from routenlp.bench.loop.arms import ARMS, NONE, RANDOM
-from routenlp.bench.loop.course import ALL_ROWS, Plan, budgets, run_task
+from routenlp.bench.loop.course import ALL_ROWS, Course, Plan, budgets
 from routenlp.bench.loop.world import held_out_rows
 from routenlp.errors import ContaminatedLessons
 
-PLAN = Plan(ARMS, (15, 20), 0.9, yardstick=True)
+PLAN = Plan((15, 20), 0.9)
+EVERYTHING = (NONE, *ARMS, ALL_ROWS)
 
 
 @pytest.fixture(scope="module")
 def ran():
     at, made = desk(), world()
-    return at, made, run_task(made, at, PLAN, lambda arm: None)
+    course = Course(made, at, PLAN)
+    return at, made, [point for arm in EVERYTHING for point in course.run(arm)]
 
 
 def test_every_arm_buys_the_same_number_of_lessons(ran):
@@ -54,8 +56,8 @@ def test_after_the_first_every_round_has_its_gain_on_the_gate_rows(ran):
 
 
 def test_the_same_seed_gives_the_same_figures():
-    plan = dataclasses.replace(PLAN, arms=(RANDOM,), lessons=(10,), yardstick=False)
-    first, second = (run_task(world(), desk(), plan, lambda arm: None) for _ in range(2))
+    plan = dataclasses.replace(PLAN, lessons=(10,))
+    first, second = (Course(world(), desk(), plan).run(RANDOM) for _ in range(2))
     assert all(np.array_equal(a.cost_usd, b.cost_usd) for a, b in zip(first, second, strict=True))
 
 
@@ -63,9 +65,8 @@ def test_a_lesson_that_is_a_held_out_row_aborts():
     made = world()
     query = made.folds.gate.examples[0].query
     spoiled = tuple(dataclasses.replace(e, query=dataclasses.replace(e.query, text=query.text)) for e in made.traffic)
-    plan = dataclasses.replace(PLAN, arms=(RANDOM,), yardstick=False)
     with pytest.raises(ContaminatedLessons, match="resemble held-out rows"):
-        run_task(dataclasses.replace(made, traffic=spoiled), desk(), plan, lambda arm: None)
+        Course(dataclasses.replace(made, traffic=spoiled), desk(), PLAN).run(RANDOM)
 
 
 def test_where_little_traffic_may_be_learned_from_all_arms_buy_less():
@@ -73,4 +74,4 @@ def test_where_little_traffic_may_be_learned_from_all_arms_buy_less():
     barred = np.ones(len(made.traffic), dtype=np.bool_)
     barred[:20] = False
     few = dataclasses.replace(made, barred=barred)
-    assert budgets(few, Plan((), (15, 20), 0.9, yardstick=False)) == (4, 5)
+    assert budgets(few, PLAN) == (4, 5)

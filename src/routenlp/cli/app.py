@@ -130,6 +130,7 @@ def loop_bench_command(
     keep: Annotated[
         Path | None, typer.Option(help="Folder of what is measured: a stopped bench goes on there.")
     ] = None,
+    limit_s: Annotated[float, typer.Option(min=0.0, help="Begin no other seed after so many seconds.")] = math.inf,
     markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw the curves, as .png or .svg.")] = None,
 ) -> None:
@@ -145,6 +146,7 @@ def loop_bench_command(
         seeds=seeds,
         generated=generated,
         keep=keep,
+        limit_s=limit_s,
         markdown=markdown,
         plot=plot,
     )

@@ -29,6 +29,7 @@ def bench(
     seeds: int | None,
     generated: bool,
     keep: Path | None,
+    limit_s: float,
     markdown: Path | None,
     plot: Path | None,
 ) -> None:
@@ -40,7 +41,7 @@ def bench(
     with progress.stage("reading the rows"):
         rows = workload.load(settings, environ.get("ROUTENLP_DATA"), quick=False, only=only, make_rows=generated)
     repeats = seeds or (QUICK_SEEDS if quick else SEEDS)
-    result = run(settings, rows, progress, seeds=repeats, yardstick=not quick, keep=keep)
+    result = run(settings, rows, progress, seeds=repeats, yardstick=not quick, keep=keep, limit_s=limit_s)
     console = open_console(stderr=json_target == "-")
     found, lines, checked = report.tables(result), report.notes(result), report.checks(result, quick=quick)
     show_tables(console, found)

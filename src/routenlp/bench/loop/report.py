@@ -123,8 +123,8 @@ def notes(result: Result) -> list[str]:
     plan = result.plan
     barred = ", ".join(f"{name} {share:.1%}" for name, share in result.barred.items())
     return [
-        f"{result.seeds} seed{'s' if result.seeds > 1 else ''}: each draws another tenth of the training rows for the "
-        "first tiers; the rest arrives as traffic without labels. Lessons a task and round: "
+        f"Seeds: {_counts(result)}. Each draws another tenth of the training rows for the first tiers; the rest "
+        " arrives as traffic without labels. Lessons a task and round: "
         + ", ".join(str(n) for n in plan.lessons)
         + "; less where they would be over half of the traffic.",
         "A lesson is one answer of the top tier, which replays the data's human labels. All arms buy the same number, "
@@ -141,6 +141,13 @@ def notes(result: Result) -> list[str]:
         f"Calibration, gate and test rows that training received, by hash: {result.held_out_seen}.",
         f"`{ALL_ROWS}` is a yardstick: everything that may be learned from, at once.",
     ]
+
+
+def _counts(result: Result) -> str:
+    """One number where all tasks have the same, else each task's."""
+    if len(set(result.seeds.values())) == 1:
+        return str(next(iter(result.seeds.values())))
+    return ", ".join(f"{n} of {task}" for task, n in result.seeds.items())
 
 
 def checks(result: Result, *, quick: bool) -> list[dict[str, object]]:
@@ -188,7 +195,7 @@ def as_json(result: Result, settings: Settings, *, quick: bool) -> dict[str, obj
         checks=checks(result, quick=quick),
         quick=quick,
         generated=result.workload.generated,
-        seeds=result.seeds,
+        seeds=dict(result.seeds),
         lessons=list(result.plan.lessons),
         arms=[NONE, *ARMS],
         best=best_arm(found),

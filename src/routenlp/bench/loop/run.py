@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import resource
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from routenlp.bench.loop.system import Desk
 from routenlp.bench.loop.world import Ledger, Remembered, begin, held_out_rows, remember_words, screen
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.workload import Workload
-from routenlp.errors import FoldOverlap
+from routenlp.errors import FoldOverlap, MissingData
 from routenlp.replay.folds import Folds, row_hash
 from routenlp.settings import Settings
 
@@ -38,7 +39,8 @@ class Result:
 
     workload: Workload
     plan: Plan
-    seeds: int
+    seeds: Mapping[str, int]
+    """By task that was measured."""
     figures: Figures
     structured: Figures | None
     """Over the structured tasks alone, where there are others too; else None."""
@@ -65,22 +67,30 @@ def run(
     seeds: int,
     yardstick: bool,
     keep: Path | None,
+    limit_s: float = math.inf,
 ) -> Result:
     """`yardstick`: also learn from all rows, once a task.
 
-    `keep`: a folder of points measured before, which are used again, and to which new ones are added.
+    `keep`: a folder of points measured before, which are used again, and to which new ones are added. `limit_s`: after
+    it no other seed is begun, but those that are kept are used; a task without any is left out.
     """
     began = time.perf_counter()
     plan = plan_of(settings, workload)
     bench = _Bench(settings, workload, plan, progress, keep)
     points: list[Point] = []
+    counts: dict[str, int] = {}
     for name in workload.folds:
         for seed in range(seeds):
             arms = (NONE, *ARMS, *((ALL_ROWS,) if yardstick and seed == 0 else ()))
+            if time.perf_counter() - began >= limit_s and not bench.has(name, seed, arms):
+                continue
+            counts[name] = counts.get(name, 0) + 1
             with progress.stage(f"{name}, seed {seed}") as advance:
                 for done, arm in enumerate(arms, 1):
                     points += bench.measure(name, seed, arm)
                     advance(done, len(arms))
+    if not points:
+        raise MissingData("bench loop", f"nothing was measured within {limit_s:g} s", "Give it more time, or a folder.")
     groups = {name: [e.group for e in folds.test.examples] for name, folds in workload.folds.items()}
     with progress.stage("measuring, with draws of seeds and groups"):
         found = figures(points, groups, seed=settings.seed)
@@ -90,7 +100,7 @@ def run(
     return Result(
         workload,
         plan,
-        seeds,
+        counts,
         found,
         structured,
         bench.barred,
@@ -120,15 +130,26 @@ class _Bench:
     def measure(self, name: str, seed: int, arm: str) -> list[Point]:
         """Points of one arm of one task and seed, from the folder where it has them."""
         self._begin(name)
-        path = None if self._keep is None else self._keep / f"{name}-{seed}-{arm.replace(' ', '-')}.npz"
-        key = _key(self._plan, self._workload.folds[name])
-        points = None if path is None else kept.load(path, key)
+        points = self._load(name, seed, arm)
         if points is None:
             points = self._course(name, seed).run(arm)
             self._require_unseen(name)
-            if path is not None:
-                kept.save(points, path, key)
+            if self._keep is not None:
+                kept.save(points, self._path(self._keep, name, seed, arm), self._key(name))
         return points
+
+    def has(self, name: str, seed: int, arms: Sequence[str]) -> bool:
+        """Whether the folder has all these arms."""
+        return all(self._load(name, seed, arm) is not None for arm in arms)
+
+    def _load(self, name: str, seed: int, arm: str) -> list[Point] | None:
+        return None if self._keep is None else kept.load(self._path(self._keep, name, seed, arm), self._key(name))
+
+    def _path(self, keep: Path, name: str, seed: int, arm: str) -> Path:
+        return keep / f"{name}-{seed}-{arm.replace(' ', '-')}.npz"
+
+    def _key(self, name: str) -> str:
+        return _key(self._plan, self._workload.folds[name])
 
     def _begin(self, name: str) -> None:
         if self._task == name:

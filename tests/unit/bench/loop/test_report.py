@@ -26,7 +26,9 @@ def result(costs: dict[str, tuple[float, ...]] | None = None, *, tasks: tuple[st
     found = figures(points, dict.fromkeys(tasks, GROUPS["t"]), seed=0)
     workload = Workload({}, "made by hand", False, False)
     barred = dict.fromkeys(tasks, 0.2)
-    return Result(workload, Plan((150, 300, 450), 0.97), 1, found, None, barred, 0, 20.0, 60.0, 900.0)
+    return Result(
+        workload, Plan((150, 300, 450), 0.97), dict.fromkeys(tasks, 5), found, None, barred, 0, 20.0, 60.0, 900.0
+    )
 
 
 def missed(made: Result) -> list[str]:
@@ -73,3 +75,9 @@ def test_what_is_promised_is_over_structured_tasks_where_there_are_others_too():
 
 def test_notes_say_what_no_arm_might_learn_from():
     assert any("20.0%" in note for note in notes(result()))
+
+
+def test_notes_say_how_many_seeds_each_task_had():
+    both = result(tasks=("cs_intent", "fin_ner"))
+    assert "Seeds: 5." in notes(both)[0]
+    assert "Seeds: 5 of cs_intent, 2 of fin_ner." in notes(replace(both, seeds={"cs_intent": 5, "fin_ner": 2}))[0]

@@ -48,17 +48,17 @@ def pick_margin(scene: Scene, budget: int, _rng: np.random.Generator) -> Positio
 
 
 def pick_covering(scene: Scene, budget: int, _rng: np.random.Generator) -> Positions:
-    """Those that stand for the most doubt about answers, which counts more in a cluster that is worth more."""
-    grouped = group(scene, Rule.VALUE)
+    """Those that stand for the most doubt about answers, outside clusters where the teacher is no help."""
     doubt = np.sqrt(np.clip(scene.uncertainty, 0.0, 1.0))
-    return cover(Field(scene.vectors, doubt * worth(scene, grouped), scene.allowed), scene.known, budget)
+    doubt[_dropped(group(scene, Rule.VALUE))] = 0.0
+    return cover(Field(scene.vectors, doubt, scene.allowed), scene.known, budget)
 
 
 def pick_by_quota(scene: Scene, budget: int, _rng: np.random.Generator) -> Positions:
     """Spread over clusters by their worth, the most uncertain of each."""
     grouped = group(scene, Rule.VALUE)
-    quotas = by_worth(grouped.ranked, budget)
-    return _filled(_within(scene, grouped, quotas, scene.uncertainty), scene, budget)
+    chosen = _within(scene, grouped, by_worth(grouped.ranked, budget), scene.uncertainty)
+    return _filled(chosen, scene, budget, last=_dropped(grouped))
 
 
 def pick_whole_clusters(scene: Scene, budget: int, rng: np.random.Generator) -> Positions:
@@ -109,19 +109,10 @@ def group(scene: Scene, rule: Rule) -> Grouped:
     return Grouped(rows, {cluster.index: cluster for cluster in clusters}, rank(evidence, horizon, rule))
 
 
-def worth(scene: Scene, grouped: Grouped) -> FloatArray:
-    """What a lesson on each row is worth beside the best cluster's, shape (n,): square roots of shares of the value.
-
-    Rows outside all clusters, which were served well, count as the mean of those inside; dropped clusters count 0.
-    """
-    each = {r.evidence.index: max(r.low, 0.0) / r.evidence.size for r in grouped.ranked if r.dropped is None}
-    best = max(each.values(), default=0.0)
-    if best <= 0.0:
-        return np.ones(len(scene.at))
-    out = np.full(len(scene.at), np.nan)
-    for cluster in grouped.clusters.values():
-        out[grouped.rows[list(cluster.members)]] = np.sqrt(each.get(cluster.index, 0.0) / best)
-    return np.where(np.isnan(out), np.nanmean(out), out)
+def _dropped(grouped: Grouped) -> Positions:
+    """Rows of clusters from which no lesson is worth taking."""
+    members = [grouped.clusters[r.evidence.index].members for r in grouped.ranked if r.dropped is not None]
+    return np.asarray(grouped.rows[[i for of_cluster in members for i in of_cluster]], dtype=np.int64)
 
 
 def _learnable(scene: Scene, rows: Positions, failures: Sequence[Failure]) -> FloatArray:
@@ -158,10 +149,13 @@ def _within(scene: Scene, grouped: Grouped, quotas: Mapping[int, int], priority:
     return np.asarray(grouped.rows[choose(rows, quotas)])
 
 
-def _filled(chosen: Positions, scene: Scene, budget: int) -> Positions:
-    """With the most uncertain of the other rows that may be learned from, up to the budget."""
+def _filled(chosen: Positions, scene: Scene, budget: int, last: Positions | None = None) -> Positions:
+    """With the most uncertain of the other rows that may be learned from, up to the budget; those in `last` at last."""
     left = np.setdiff1d(np.flatnonzero(scene.allowed), chosen)
-    return np.concatenate([chosen, _most_uncertain(scene, left)])[:budget]
+    shunned = np.isin(left, np.zeros(0, dtype=np.int64) if last is None else last)
+    return np.concatenate([chosen, _most_uncertain(scene, left[~shunned]), _most_uncertain(scene, left[shunned])])[
+        :budget
+    ]
 
 
 def _most_uncertain(scene: Scene, rows: Positions) -> Positions:

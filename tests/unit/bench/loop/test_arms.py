@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.unit.bench.loop.small import desk, world
 
-from routenlp.bench.loop.arms import COVER, ESCALATIONS, MARGIN, PICKS, QUOTA, WHOLE, group, worth
+from routenlp.bench.loop.arms import COVER, ESCALATIONS, MARGIN, PICKS, QUOTA, WHOLE, group
 from routenlp.bench.loop.scene import Scene, look
 from routenlp.bench.loop.system import retrain
 from routenlp.loop.failures import Cause
@@ -66,12 +66,12 @@ def test_the_smallest_margin_is_the_largest_doubt(scene):
     assert scene.uncertainty[picked].min() >= np.sort(scene.uncertainty)[-5]
 
 
-def test_where_the_teacher_is_worse_the_cluster_is_worth_nothing(scene):
+@pytest.mark.parametrize("arm", [COVER, QUOTA])
+def test_where_the_teacher_is_no_better_nothing_is_picked_while_there_is_anything_else(scene, arm):
     worse = tuple(dataclasses.replace(f, gap=-0.5) for f in scene.failures)
     shown = dataclasses.replace(scene, failures=worse)
-    grouped = group(shown, Rule.VALUE)
-    assert all(r.dropped for r in grouped.ranked)
-    assert worth(shown, grouped).tolist() == [1.0] * len(scene.at)  # nothing is left to prefer
+    assert all(r.dropped for r in group(shown, Rule.VALUE).ranked)
+    assert not scene.failed[PICKS[arm](shown, 20, np.random.default_rng(0))].any()
 
 
 def test_covering_prefers_doubt_to_what_is_sure(scene):

@@ -151,6 +151,9 @@ class JudgeSettings(_Frozen, frozen=True):
 
     tier: str
     rubric: str | None = None
+    """A file with the rubric's text; none: the built-in one."""
+    same_family: Literal["refuse", "warn"] = "refuse"
+    """Whether the judge may grade tiers of which some, and not all, are of its own family."""
     gold: Annotated[int, msgspec.Meta(ge=0)] = 300
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from routenlp.cli import policy_commands, store_commands
+from routenlp.cli import policy_commands, store_commands, worker_commands
 from routenlp.errors import RouteNlpError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ data = typer.Typer(help="Public data and encoder weights: pinned, hashed downloa
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
 store_commands.add_to(app)
+worker_commands.add_to(app)
 policy_commands.add_to(app)
 
 

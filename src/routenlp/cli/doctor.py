@@ -58,6 +58,7 @@ def look(settings: Settings, environ: Mapping[str, str], *, ask: bool) -> Iterat
         _checked("keys of tiers", lambda: _secrets(settings, environ)),
         *_policy(settings),
         *_task_classifier(settings),
+        *_audits(settings),
         _checked("store", lambda: _store(settings)),
         *_listeners(settings, environ),
     ]
@@ -107,6 +108,12 @@ def _policy(settings: Settings) -> Iterator[Finding]:
     for task in sorted(served_tasks(settings, serving.statuses).values(), key=lambda served: served.task):
         says = f"{task.status}: " + ("cheap tiers serve" if task.routed else f"{task.tiers[-1]} answers everything")
         yield Finding(f"task {task.task}", "ok" if task.routed else "warning", says)
+
+
+def _audits(settings: Settings) -> Iterator[Finding]:
+    if settings.store is not None and settings.content.store == "none":
+        says = "nothing is audited, so nothing can be certified from live traffic: content.store is none. Use audits"
+        yield Finding("audits", "warning", says)
 
 
 def _task_classifier(settings: Settings) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from routenlp.bench.six_tasks.table import Table
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.errors import SettingsError
+from routenlp.store.sql.audits import AuditCount, audit_counts
 from routenlp.store.sql.database import mapped, open_reader
 from routenlp.store.sql.money import day_of
 from routenlp.store.sql.reader import Standing, TierShare, read_standing
@@ -24,12 +25,13 @@ def run(store: Path, hours: float, json_target: str | None) -> None:
     connection = open_reader(store)
     with mapped(store):
         standing = read_standing(connection, since_s, day_of(since_s))
+        counts = audit_counts(connection, since_s)
     connection.close()
     console = open_console(stderr=json_target == "-")
     show_lines(console, ["", *words(standing, hours), ""])
-    show_tables(console, tables(standing))
+    show_tables(console, [*tables(standing), *audit_table(counts)])
     if json_target is not None:
-        write_json({"hours": hours, **asdict(standing)}, json_target)
+        write_json({"hours": hours, **asdict(standing), "audits": [asdict(count) for count in counts]}, json_target)
 
 
 def words(standing: Standing, hours: float) -> list[str]:
@@ -67,6 +69,12 @@ def tables(standing: Standing) -> list[Table]:
     if standing.feedback:
         found.append(Table("Feedback", ("kind", "number"), tuple((kind, f"{n:,}") for kind, n in standing.feedback)))
     return found
+
+
+def audit_table(counts: list[AuditCount]) -> list[Table]:
+    """What became of the audits that were drawn; none where none were."""
+    rows = tuple((count.task, count.state, count.reason, f"{count.audits:,}") for count in counts)
+    return [Table("Audits", ("task", "state", "why", "audits"), rows)] if rows else []
 
 
 def _saved(shares: tuple[TierShare, ...]) -> str | None:

@@ -78,4 +78,6 @@ def content_of(request: ChatRequest, course: Course, live: Live, streamed: Mappi
         return None
     answers = {tier: whole.answer.text for tier, whole in course.wholes.items()}
     asked = {name: msgspec.json.decode(raw) for name, raw in request.fields.items() if name not in _ABOUT_US}
+    if "schema" in request.metadata:
+        asked["metadata"] = {"schema": request.metadata["schema"]}  # without it a student could not answer
     return Content(asked, answers | dict(streamed), request.size_bytes)

@@ -122,3 +122,77 @@ FROM content JOIN traces ON traces.id = content.trace_id
 WHERE traces.task_source = 'tagged' OR (traces.task_source IS NULL AND traces.task <> 'default')
 ORDER BY traces.id
 """
+
+# Audits are taken in the order of their ids' random digits: where not all can be run, those that are stay random.
+CLAIMABLE = """
+SELECT trace_id FROM audits
+WHERE state = ? AND (claimed_until_s IS NULL OR claimed_until_s < ?) AND tries < ?
+ORDER BY substr(trace_id, 13), trace_id LIMIT ?
+"""
+CLAIM = """
+UPDATE audits SET claimed_by = ?, claimed_until_s = ?, tries = tries + 1, changed_s = ? WHERE trace_id = ?
+"""
+AUDIT = """
+SELECT audits.trace_id, audits.at_s, audits.task, audits.propensity, audits.tiers, audits.tries, traces.detail,
+       content.body
+FROM audits JOIN traces ON traces.id = audits.trace_id LEFT JOIN content ON content.trace_id = audits.trace_id
+WHERE audits.trace_id = ?
+"""
+MOVE_AUDIT = """
+UPDATE audits SET state = ?, reason = ?, claimed_by = NULL, claimed_until_s = NULL, changed_s = ?,
+                  tries = CASE WHEN state = ? THEN tries ELSE 0 END
+WHERE trace_id = ? AND state <> 'missing'
+"""
+FREE_AUDIT = "UPDATE audits SET claimed_by = NULL, claimed_until_s = NULL, tries = tries - 1 WHERE trace_id = ?"
+PUT_OFF_AUDIT = "UPDATE audits SET claimed_until_s = ? WHERE trace_id = ?"
+MISS_OLD_AUDITS = """
+UPDATE audits SET state = 'missing', reason = ?, changed_s = ?
+WHERE state = 'pending' AND at_s < ? AND (claimed_until_s IS NULL OR claimed_until_s < ?)
+"""
+PUT_AUDIT_ANSWER = """
+INSERT INTO audit_answers
+  (trace_id, tier, at_s, asked_again, model, input_tokens, output_tokens, cost_nanos, latency_s, score, error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (trace_id, tier) DO UPDATE SET
+  at_s = excluded.at_s, asked_again = excluded.asked_again, model = excluded.model,
+  input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, cost_nanos = excluded.cost_nanos,
+  latency_s = excluded.latency_s, score = excluded.score, error = excluded.error
+"""
+AUDIT_ANSWERS = """
+SELECT tier, asked_again, model, input_tokens, output_tokens, cost_nanos, latency_s, score, error
+FROM audit_answers WHERE trace_id = ? ORDER BY tier
+"""
+SET_CONTENT = "UPDATE content SET body = ? WHERE trace_id = ?"
+ADD_AUDIT_SPEND = """
+INSERT INTO audit_spend (day, task, kind, calls, nanos) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (day, task, kind) DO UPDATE SET calls = calls + excluded.calls, nanos = nanos + excluded.nanos
+"""
+AUDIT_SPEND_ON = "SELECT coalesce(sum(nanos), 0) FROM audit_spend WHERE day = ?"
+PUT_GRADE = """
+INSERT INTO grades (trace_id, tier, source, grader, at_s, quality, detail) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (trace_id, tier, source, grader) DO UPDATE SET
+  at_s = excluded.at_s, quality = excluded.quality, detail = excluded.detail
+"""
+GRADES_OF = "SELECT tier, source, grader, at_s, quality, detail FROM grades WHERE trace_id = ? ORDER BY tier, source"
+PUT_GOLD = """
+INSERT INTO gold (trace_id, at_s, grader, reference) VALUES (?, ?, ?, ?)
+ON CONFLICT (trace_id) DO UPDATE SET at_s = excluded.at_s, grader = excluded.grader, reference = excluded.reference
+"""
+GOLD_OF = "SELECT reference, grader FROM gold WHERE trace_id = ?"
+AUDIT_COUNTS = """
+SELECT task, state, coalesce(reason, ''), count(*) FROM audits WHERE at_s >= ?
+GROUP BY task, state, reason ORDER BY task, state, reason
+"""
+LABELABLE = """
+SELECT audits.trace_id FROM audits JOIN content ON content.trace_id = audits.trace_id
+WHERE audits.task = ? AND audits.state IN ('answered', 'graded') ORDER BY audits.trace_id
+"""
+AUDITED_TASKS = "SELECT DISTINCT task FROM audits ORDER BY task"
+DRAW_GOLD = """
+UPDATE audits SET gold_propensity = max(coalesce(gold_propensity, 0), ?)
+WHERE task = ? AND state IN ('answered', 'graded') AND trace_id IN (SELECT trace_id FROM content)
+"""
+IS_LABELLED = """
+SELECT EXISTS (SELECT 1 FROM gold WHERE trace_id = ?)
+    OR EXISTS (SELECT 1 FROM grades WHERE trace_id = ? AND source = 'gold')
+"""

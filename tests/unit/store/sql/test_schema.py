@@ -15,6 +15,7 @@ RELEASED = {
     1: "31918e655518c195005cc0461fcc60408f1b1d46f2b8408de441e4919bc379c1",
     2: "f79ef39e0221abbd87fd54f8b297e6fd4fe749e176417b5b8b4d35551f4d9ba6",
     3: "93d09d87d3d112cafc025ddd898e153cd4d9204ca63b64ff098b1d5cc502ec59",
+    4: "a8a7300e1ccf4a531cf85371cc1e97a32cc375a69676ae666cc4d880436d165a",
 }
 """Of each migration that a release contains, by the version that it leads to. Never edited, only added to."""
 

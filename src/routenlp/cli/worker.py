@@ -1,0 +1,131 @@
+"""`routenlp worker`: what goes on beside the gateway. Audits, for now."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from routenlp.cli.live_tiers import LiveTiers
+from routenlp.cli.screen import open_console, show_lines
+from routenlp.cli.serve import check_installed, settings_file
+from routenlp.errors import MissingData, SettingsError
+from routenlp.gateway.assemble import build_live, content_policy, new_session
+from routenlp.gateway.live import Live
+from routenlp.gateway.logs import set_up_logs
+from routenlp.grading.judge import RUBRIC
+from routenlp.scoring.token_uncertainty import TokenUncertainty
+from routenlp.settings import Settings, load
+from routenlp.store.sql.database import locate, mapped, open_store
+from routenlp.worker.audits import AuditRunner, Ran
+from routenlp.worker.grading import Graded, Grader, Judge
+
+EVERY_S = 5.0
+BATCH = 20
+
+
+def run(given: Path | None, environ: Mapping[str, str], *, once: bool) -> None:
+    """Until a signal; `once`: until nothing is left that can be done now."""
+    path = settings_file(given)
+    check_installed("routenlp worker")
+    settings = load(path, environ, default="")
+    if settings.store is None:
+        raise SettingsError("store", "is not given, and audits wait in it", "Give store.url.")
+    store = locate(settings.store.url)
+    named = [tier.api_key_env for tier in settings.portfolio if tier.api_key_env]
+    set_up_logs([value for name in named if (value := environ.get(name))])
+    connection = open_store(store)
+    try:
+        with mapped(store):
+            asyncio.run(_work(settings, environ, connection, once=once))
+    finally:
+        connection.close()
+
+
+async def _work(settings: Settings, environ: Mapping[str, str], connection: sqlite3.Connection, *, once: bool) -> None:
+    over = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    async with new_session() as session:
+        live = await asyncio.to_thread(build_live, settings, environ, session)
+        runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
+        console = open_console(stderr=False)
+        while not over.is_set():
+            ran, graded = await runner.run(BATCH), await grader.run(BATCH)
+            busy = ran.answered or graded.by_metric or graded.by_judge
+            if busy or ran.missing or once:
+                show_lines(console, [words(ran, graded)])
+            if once and not busy:
+                return
+            if not busy:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), EVERY_S)
+
+
+def words(ran: Ran, graded: Graded) -> str:
+    """One round."""
+    said = (
+        f"Audits answered {ran.answered}, failed {ran.failed}, missing {ran.missing}; graded by metric "
+        f"{graded.by_metric}, by judge {graded.by_judge}, waiting for gold {graded.waiting}, not judged {graded.failed}"
+    )
+    return f"{said}; the day's budget is used up." if ran.budget_used_up else f"{said}."
+
+
+def _runner(settings: Settings, live: Live, connection: sqlite3.Connection) -> AuditRunner:
+    scorer = live.policy.scorer if live.policy is not None else TokenUncertainty()
+    return AuditRunner(
+        connection,
+        LiveTiers(live),
+        _Allowed(live),
+        scorer.score,
+        content_policy(settings),
+        settings.audit.max_usd_per_day,
+        time.time,
+        f"worker-{os.getpid()}",
+    )
+
+
+def _grader(settings: Settings, live: Live, connection: sqlite3.Connection) -> Grader:
+    models = {name: tier.tier.model or name for name, tier in live.tiers.items()}
+    return Grader(
+        connection,
+        LiveTiers(live),
+        {name: task.metric for name, task in settings.tasks.items()},
+        models,
+        _Allowed(live),
+        _judge(settings, models),
+        settings.audit.max_usd_per_day,
+        time.time,
+        f"worker-{os.getpid()}",
+    )
+
+
+class _Allowed:
+    """By task, the tiers that may be run on it now."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def __call__(self, task: str) -> tuple[str, ...]:
+        served = self._live.tasks.get(task)
+        return served.tiers if served is not None else ()
+
+
+def _judge(settings: Settings, models: Mapping[str, str]) -> Judge | None:
+    given = settings.judge
+    if given is None:
+        return None
+    rubric = RUBRIC if given.rubric is None else _text(Path(given.rubric).expanduser())
+    return Judge(given.tier, models[given.tier], rubric, given.same_family == "warn")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise MissingData("judge.rubric", f"{str(path)!r} cannot be read ({exc})", "Name a text file.") from exc

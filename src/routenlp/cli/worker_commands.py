@@ -1,0 +1,55 @@
+"""The commands about audits: the worker that runs them, and labels by people."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="YAML settings; else routenlp.yaml in this folder.")
+]
+label = typer.Typer(help="Gold labels: audited queries to a file, and back with what people say.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    app.add_typer(label, name="label")
+    app.command("worker")(worker_command)
+
+
+def worker_command(
+    settings: SettingsFile = None,
+    once: Annotated[bool, typer.Option("--once", help="Do what can be done now, and end.")] = False,
+) -> None:
+    """Runs every allowed tier on audited queries and grades the answers, beside the gateway."""
+    from routenlp.cli import worker
+
+    worker.run(settings, os.environ, once=once)
+
+
+@label.command("export")
+def export_command(
+    out: Annotated[Path, typer.Argument(help="A new file of JSON lines.")],
+    task: Annotated[str | None, typer.Option(help="Of this task alone; else of all.")] = None,
+    most: Annotated[int, typer.Option("-n", "--most", help="About so many of each task, drawn at random.")] = 100,
+    settings: SettingsFile = None,
+) -> None:
+    """Writes audited queries that have no gold label, with their answers and without saying whose they are."""
+    from routenlp.cli import label as command
+
+    command.run_export(settings, os.environ, out, task, most)
+
+
+@label.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="What export wrote, with reference or quality filled in.")],
+    grader: Annotated[str, typer.Option(help="Who filled it in.")] = "people",
+    settings: SettingsFile = None,
+) -> None:
+    """Stores references and grades; the same again changes nothing, and nothing of a file with an error is stored."""
+    from routenlp.cli import label as command
+
+    command.run_import(settings, os.environ, file, grader)

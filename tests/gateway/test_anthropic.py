@@ -110,6 +110,35 @@ def test_tool_calls_in_a_stream(client):
     assert [json.loads(call.function.arguments) for call in final.message.tool_calls] == [{"city": "Paris"}] * 2
 
 
+def test_everything_at_once_is_what_the_api_takes(client, stub):
+    images = [
+        {"type": "image_url", "image_url": {"url": u}} for u in ("https://x.org/a.png", "data:image/png;base64,AA")
+    ]
+    said = [
+        {"role": "developer", "content": "be brief"},
+        {"role": "user", "content": [{"type": "text", "text": "look"}, *images]},
+        {"role": "assistant", "content": "I see"},
+        {"role": "system", "content": [{"type": "text", "text": "in French", "cache_control": {"type": "ephemeral"}}]},
+        {"role": "user", "content": "and?"},
+    ]
+    options = {
+        "temperature": 0.5,
+        "stop": ["x", "y"],
+        "max_completion_tokens": 50,
+        "user": "u",
+        "reasoning_effort": "low",
+    }
+    choice = {"tools": [tool("weather")], "tool_choice": {"type": "function", "function": {"name": "weather"}}}
+    own = {"top_k": 5, "thinking": {"type": "adaptive"}}
+    done = ask(client, messages=said, **options, **choice, parallel_tool_calls=False, extra_body=own).parse()
+    assert done.choices[0].message.tool_calls[0].function.name == "weather"
+    body = stub.asked[0].body
+    assert body["tool_choice"] == {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}
+    assert [block["type"] for block in body["messages"][0]["content"]] == ["text", "image", "image"]
+    assert [block["text"] for block in body["system"]] == ["be brief", "in French"]
+    assert (body["max_tokens"], body["stop_sequences"], body["top_k"]) == (50, ["x", "y"], 5)
+
+
 class Person(BaseModel):
     name: str
     age: int

@@ -259,7 +259,11 @@ def backtest_command(
 
 @app.command("train")
 def train_command(
-    outcomes: Annotated[Path, typer.Argument(help="Recorded outcomes: parquet, csv, csv.gz, jsonl or jsonl.gz.")],
+    outcomes: Annotated[
+        Path | None,
+        typer.Argument(help="Recorded outcomes: parquet, csv, csv.gz, jsonl or jsonl.gz. None: preferences alone."),
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option(help="A new folder for the router.")],
     tiers: Annotated[
         str | None, typer.Option(help="Models, cheapest first, with commas; else the efficient ones.")
@@ -307,7 +311,10 @@ def train_command(
         preference_weight,
         settings,
     )
-    train.run(outcomes, out, options, os.environ, json_target)
+    if outcomes is None:
+        train.run_on_preferences(out, options, os.environ, json_target)
+    else:
+        train.run(outcomes, out, options, os.environ, json_target)
 
 
 @app.command("init")

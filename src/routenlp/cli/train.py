@@ -18,17 +18,25 @@ from routenlp import wiring
 from routenlp.backends.encoders.stored import Weights
 from routenlp.bench.progress import progress_on
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
-from routenlp.cli.train_tables import costs_table, fits_table, promises_table, timing_table, words
+from routenlp.cli.train_tables import (
+    costs_table,
+    fits_table,
+    preference_words,
+    promises_table,
+    timing_table,
+    words,
+)
 from routenlp.conformal.walk import check_level
 from routenlp.errors import SettingsError
 from routenlp.portfolio.prices import Price
 from routenlp.replay import stored_router
-from routenlp.replay.certificates import issue_all
+from routenlp.replay.certificates import issue_all, issue_unproved
 from routenlp.replay.outcomes.prices import GivenCost, read_prices
 from routenlp.replay.outcomes.reading import read_outcomes, recording_of
 from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.replay.text_readers import READERS
 from routenlp.replay.trained import Means, Trained, train
+from routenlp.replay.trained_on_preferences import PreferenceTrained, train_on_preferences
 from routenlp.replay.wanted import Wanted, WantedOfTasks
 from routenlp.settings import Settings
 from routenlp.training.preferences import read_compared
@@ -115,9 +123,53 @@ def run(outcomes: Path, out: Path, options: Options, environ: Mapping[str, str],
         write_json(as_json(trained, timed, version), json_target)
 
 
-def given_by(options: Options, outcomes: Path, environ: Mapping[str, str]) -> Given:
+def run_on_preferences(out: Path, options: Options, environ: Mapping[str, str], json_target: str | None) -> None:
+    """The same without any outcomes."""
+    _check(out, options)
+    if options.preferences is None or not options.tiers:
+        problem = "are not given, and neither are OUTCOMES"
+        raise SettingsError("--preferences and --tiers", problem, "Give outcomes, or preferences and tiers.")
+    given = given_by(options, None, environ)
+    with progress_on(sys.stderr).stage("training on preferences alone"):
+        trained = train_on_preferences(
+            read_compared(options.preferences, options.tiers),
+            options.wanted,
+            tiers=options.tiers,
+            cost_usd=options.costs,
+            encoder=options.encoder,
+            sentences=lambda: wiring.sentences(given.settings, _say),
+            seed=options.seed,
+        )
+    certificates = issue_unproved(trained, _day(datetime.now(UTC)))
+    version = stored_router.save(out, trained.encoder, trained.router, trained.stop_rule, certificates)
+    console = open_console(stderr=json_target == "-")
+    show_lines(console, ["", *preference_words(trained, out), ""])
+    if json_target is not None:
+        write_json(_preferences_as_json(trained, version), json_target)
+
+
+def _preferences_as_json(trained: PreferenceTrained, version: str) -> dict[str, Any]:
+    return {
+        "version": version,
+        "tiers": list(trained.router.tiers),
+        "folds": dict(trained.sizes),
+        "status": str(trained.verdict.status),
+        "reason": trained.verdict.reason,
+        "seen": None if trained.seen is None else asdict(trained.seen),
+        "log_loss": trained.log_loss,
+        "contradictions": asdict(trained.contradictions),
+    }
+
+
+def _day(now: datetime) -> datetime:
+    """So that two runs on one day write the same bytes."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def given_by(options: Options, outcomes: Path | None, environ: Mapping[str, str]) -> Given:
     """Reads the settings, where some are named, and the prices."""
-    listed = read_prices(options.prices, recording_of(outcomes)) if options.prices is not None else {}
+    recording = None if outcomes is None else recording_of(outcomes)
+    listed = read_prices(options.prices, recording) if options.prices is not None else {}
     if options.settings is None:
         bare = settings_file.load(None, environ, default=BARE)
         return Given(bare, None, options.tiers, listed)
@@ -128,8 +180,8 @@ def given_by(options: Options, outcomes: Path, environ: Mapping[str, str]) -> Gi
 
 
 def store(out: Path, trained: Trained, serving: Settings | None, now: datetime) -> str:
-    """Writes the router with its certificates, dated to the day: two runs on one day write the same bytes."""
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    """Writes the router with its certificates, dated to the day."""
+    today = _day(now)
     if serving is None:
         certificates = issue_all(trained, today)
     else:

@@ -13,6 +13,7 @@ from routenlp.conformal.walk import simultaneous_delta
 from routenlp.replay.backtest.result import Point
 from routenlp.replay.certify_tasks import Walk
 from routenlp.replay.trained import TaskTrained, Trained
+from routenlp.replay.trained_on_preferences import PreferenceTrained
 
 NOTHING = "–"
 PROMISE_HEADS = ("task", "target", "delta", "n", "method", "status", "estimate [bound]", "labels still needed")
@@ -53,6 +54,24 @@ def words(trained: Trained, with_settings: bool, out: Path) -> list[str]:
         _bound(with_settings),
         *trained.notes,
     ]
+
+
+def preference_words(trained: PreferenceTrained, out: Path) -> list[str]:
+    """Of a router that was trained on preferences alone."""
+    found, top = trained.contradictions, trained.router.tiers[-1]
+    lines = [
+        f"{trained.verdict.reason} Status {str(trained.verdict.status).upper()}.",
+        f"Log-loss of preferences on {trained.sizes['calibrate']:,} queries that no fit saw: {trained.log_loss:.4f} "
+        f"(a coin: 0.6931).",
+        f"Of {found.preferences:,} preferences {found.ties:,} are ties; {found.opposed:,} pairs of answers were judged "
+        f"both ways, {found.cyclic_queries:,} queries run in circles.",
+    ]
+    if trained.seen is None:
+        lines.append(f"Stored in {out}: a router that sends everything to {top}. Ask for --serve-when empirical, or")
+        lines[-1] += " grade some answers and train on both."
+    else:
+        lines.append(f"Stored in {out}: it cost {trained.seen.cost_ratio:.3f} of always {top} on these queries.")
+    return lines
 
 
 def _together(walks: Sequence[Walk]) -> str:

@@ -16,6 +16,7 @@ from routenlp.conformal.certificate import UNBOUND, Certificate, ProvedFor, issu
 from routenlp.conformal.verdict import Status
 from routenlp.portfolio.tiers import Portfolio
 from routenlp.replay.trained import Trained
+from routenlp.replay.trained_on_preferences import PreferenceTrained
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.types import Task
 
@@ -30,6 +31,23 @@ def issue_all(
         for name, task in trained.tasks.items()
         if task.walk.status is not Status.UNCERTIFIED
     }
+
+
+def issue_unproved(trained: PreferenceTrained, issued_at: datetime) -> dict[str, Certificate]:
+    """Of a router from preferences alone: EMPIRICAL, or none."""
+    if trained.verdict.status is Status.UNCERTIFIED:
+        return {}
+    bound = ProvedFor(
+        models=UNBOUND,
+        prompts=UNBOUND,
+        router=decides_hash(trained.router.parts(), trained.stop_rule.parts()),
+        scorer=UNBOUND,
+        judge=UNBOUND,
+        prices=UNBOUND,
+    )
+    tasks = trained.stop_rule.tasks
+    over = tasks if len(tasks) > 1 else ()
+    return {task: issue(task, trained.verdict, bound, issued_at, over) for task in tasks}
 
 
 def bound_to(trained: Trained, portfolio: Portfolio | None, tasks: Mapping[str, Task] | None) -> ProvedFor:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.unit.replay.backtest.made_recording import MODELS, Columns, changed, recording
+from tests.unit.replay.made_preferences import pairs_of
 
 from routenlp import settings as settings_file
 from routenlp import wiring
@@ -264,3 +265,29 @@ def test_a_folder_is_never_overwritten(alone: tuple[Path, dict[str, Any]]) -> No
     (alone[0] / "copy").mkdir()
     with pytest.raises(ArtefactError):
         stored_router.load(alone[0] / "copy")
+
+
+def write_preferences(folder: Path, *, with_texts: bool) -> Path:
+    path = folder / "preferences.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in pairs_of(recording(600), with_texts=with_texts)))
+    return path
+
+
+def test_preferences_beside_outcomes(tmp_path: Path) -> None:
+    outcomes = write(tmp_path, recording(600))
+    report = trained_to(tmp_path, outcomes, preferences=write_preferences(tmp_path, with_texts=False))
+    assert any("kept for calibration and tests" in note for note in report["notes"])
+
+
+def test_preferences_alone_are_told_to_prove_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preferences = write_preferences(tmp_path, with_texts=True)
+    costs = {"small": 1.0, "mid": 4.0, "large": 20.0}
+    given = options(preferences=preferences, costs=costs, wanted=Wanted())
+    train.run_on_preferences(tmp_path / "router", given, {}, None)
+    assert "nothing can be proved of quality" in " ".join(capsys.readouterr().out.split())
+    assert set(statuses(tmp_path, settings_text()).values()) == {Status.UNCERTIFIED}
+
+
+def test_without_outcomes_preferences_are_needed(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="Give outcomes"):
+        train.run_on_preferences(tmp_path / "router", options(), {}, None)

@@ -20,6 +20,7 @@ from routenlp.bench.progress import progress_on
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.cli.train_tables import (
     costs_table,
+    dropped_words,
     fits_table,
     preference_words,
     promises_table,
@@ -117,7 +118,7 @@ def run(outcomes: Path, out: Path, options: Options, environ: Mapping[str, str],
     version = store(out, trained, given.serving, datetime.now(UTC))
     timed = _time(out, table, train_s, lambda: wiring.minilm(given.settings, _silent), time.perf_counter)
     console = open_console(stderr=json_target == "-")
-    show_lines(console, ["", *words(trained, given.serving is not None, out), ""])
+    show_lines(console, ["", *dropped_words(table), *words(trained, given.serving is not None, out), ""])
     show_tables(console, [promises_table(trained), costs_table(trained), fits_table(trained), timing_table(timed)])
     if json_target is not None:
         write_json(as_json(trained, timed, version), json_target)

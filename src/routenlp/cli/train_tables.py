@@ -12,6 +12,7 @@ from routenlp.conformal.verdict import Status, Verdict
 from routenlp.conformal.walk import simultaneous_delta
 from routenlp.replay.backtest.result import Point
 from routenlp.replay.certify_tasks import Walk
+from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.replay.trained import TaskTrained, Trained
 from routenlp.replay.trained_on_preferences import PreferenceTrained
 
@@ -31,6 +32,16 @@ class Times(Protocol):
     def decision_p50_s(self) -> float: ...
     @property
     def artefact_mb(self) -> float: ...
+
+
+def dropped_words(table: OutcomeTable) -> list[str]:
+    """What of the outcomes is not used, and what else there is to know of them. Models are only counted."""
+    models = sum(dropped.what.startswith("model ") for dropped in table.dropped)
+    return [
+        *(f"Left out {d.count:,} {d.what}: {d.why}." for d in table.dropped if not d.what.startswith("model ")),
+        *([f"Left out {models:,} models: `routenlp backtest` on the same file names them."] if models else []),
+        *table.notes,
+    ]
 
 
 def words(trained: Trained, with_settings: bool, out: Path) -> list[str]:

@@ -34,6 +34,10 @@ from routenlp.training.preferences import Compared
 from routenlp.training.token_fit import TokenRows
 from routenlp.types import FloatArray
 
+MOST_INCOMPLETE = 0.5
+"""Of the queries: where more lack a tier, the rest must be like them."""
+ALIKE = 4.0
+"""Standard errors up to which qualities may differ by chance; the largest difference of some models is looked at."""
 _EDGE = 1e-3
 
 
@@ -125,6 +129,7 @@ def train(
     """
     if table.texts is None or not any(text.strip() for text in table.texts):
         raise DataError("query", "is in no row, so there is no text to route by", "Record a column `query`")
+    _refuse_selected(table)
     means = means or Means()
     at = fold_outcomes(table, seed=seed)
     refuse_trained(table, at.train, at.calibrate)
@@ -142,6 +147,23 @@ def train(
     ladder = _ladder(folds.train, asked, tokens, used, seed)
     walks = certify_tasks(ladder, folds.train, folds.calibrate, asked, seed=seed)
     return _trained(ladder, folds, walks, read, chosen, _prices(means, chosen) if tokens else None, used)
+
+
+def _refuse_selected(table: OutcomeTable) -> None:
+    """Raise `DataError` where most queries lack a tier, and those that have all are unlike the others.
+
+    Weighing rows by how likely they were to be complete would ask for that chance, which no outcome carries: so no
+    weights, but a refusal.
+    """
+    found = table.incomplete
+    if found is None or found.queries <= MOST_INCOMPLETE * found.of or abs(found.z) <= ALIKE:
+        return
+    problem = (
+        f"were recorded of every tier on {found.of - found.queries:,} of {found.of:,} queries, which were selected: "
+        f"{found.judged_by} has quality {found.kept:.2f} there and {found.gone:.2f} on the others"
+    )
+    remedy = f"Ask {found.missing} on queries drawn at random, or leave it out with --tiers"
+    raise DataError("outcomes", problem, remedy)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from routenlp.errors import DataError, SettingsError
 from routenlp.portfolio.prices import Price
 from routenlp.replay.outcomes.prices import GivenCost
-from routenlp.replay.outcomes.table import CostKind, Dropped
+from routenlp.replay.outcomes.table import CostKind, Dropped, Incomplete
 from routenlp.types import FloatArray
 
 EXAMPLES = 3
@@ -36,6 +36,7 @@ class Rows:
     numbers: Mapping[str, FloatArray]
     """Of each row, by kind."""
     dropped: tuple[Dropped, ...] = ()
+    incomplete: Incomplete | None = None
 
     def keep(self, kept: NDArray[np.bool_]) -> Rows:
         """The same with fewer rows."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.replay.outcomes.cleaning import Rows
+from routenlp.replay.outcomes.selection import incompleteness
 
 KEEP_SHARE = 0.5
 """Of the queries of the best covered model: models that would leave fewer are dropped instead."""
@@ -24,6 +27,7 @@ def complete(rows: Rows, *, keep_models: bool) -> Rows:
     Raises `DataError` where fewer than two models, or no query, are left.
     """
     _check_two_models(rows)
+    recorded = rows
     alone = _answers(rows) == 1
     rows = rows.without_queries(alone, "only one model answered them, so nothing can be compared")
     answered = np.zeros((len(rows.queries), len(rows.models)), dtype=np.bool_)
@@ -34,7 +38,7 @@ def complete(rows: Rows, *, keep_models: bool) -> Rows:
         lacking, f"a kept model has no usable answer to them ({_who_lacks(rows, answered[lacking])})"
     )
     _check_two_models(rows)
-    return rows
+    return replace(rows, incomplete=incompleteness(recorded, rows))
 
 
 def _sparse(rows: Rows, answered: NDArray[np.bool_]) -> dict[int, str]:

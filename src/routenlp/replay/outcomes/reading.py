@@ -150,6 +150,7 @@ def _table(rows: Rows, gathered: Gathered, *, with_split: bool) -> OutcomeTable:
         dropped=rows.dropped,
         input_tokens=None if np.isnan(read).all() else read,
         output_tokens=None if np.isnan(tokens).all() else tokens,
+        incomplete=rows.incomplete,
     )
     differing = len(gathered.differing.intersection(chosen))
     gone = sorted({task for task, _ in rows.queries} - set(table.tasks))

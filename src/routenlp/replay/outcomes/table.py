@@ -29,6 +29,24 @@ class Dropped:
     """The first few, in order: query ids, or `query id / model`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """Queries that went because some kept model had no usable answer to them, and whether those kept are like them."""
+
+    queries: int
+    of: int
+    """Queries that any kept model answered."""
+    missing: str
+    """The model that lacks most answers."""
+    judged_by: str
+    """The kept model whose quality differs most between the queries kept and those that went."""
+    kept: float
+    """Its mean quality there, the tasks in the shares of all queries."""
+    gone: float
+    z: float
+    """The difference over its standard error: within some 3, where answers are missing at random."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeTable:
     """n queries x K models, complete: every model answered every query.
@@ -66,6 +84,8 @@ class OutcomeTable:
     """NaN where not recorded; None where recorded of no answer."""
     output_tokens: FloatArray | None = None
     """NaN where not recorded; None where recorded of no answer."""
+    incomplete: Incomplete | None = None
+    """Queries that lacked a kept model; None where none did."""
 
     @property
     def n(self) -> int:

@@ -257,28 +257,30 @@ def backtest_command(
     backtest.run(outcomes, options, json_target, plots)
 
 
+OptionalOutcomes = Annotated[
+    Path | None,
+    typer.Argument(help="Recorded outcomes: parquet, csv, csv.gz, jsonl or jsonl.gz. None: preferences alone."),
+]
+TierNames = Annotated[str | None, typer.Option(help="Models, cheapest first, with commas; else the efficient ones.")]
+WeakestStatus = Annotated[ServeWhen, typer.Option(help="The weakest status under which cheap tiers may serve.")]
+TheirSettings = Annotated[
+    Path | None, typer.Option(help="routenlp.yaml that will serve: tiers, prices and each task's own targets.")
+]
+
+
 @app.command("train")
 def train_command(
-    outcomes: Annotated[
-        Path | None,
-        typer.Argument(help="Recorded outcomes: parquet, csv, csv.gz, jsonl or jsonl.gz. None: preferences alone."),
-    ] = None,
+    outcomes: OptionalOutcomes = None,
     *,
     out: Annotated[Path, typer.Option(help="A new folder for the router.")],
-    tiers: Annotated[
-        str | None, typer.Option(help="Models, cheapest first, with commas; else the efficient ones.")
-    ] = None,
+    tiers: TierNames = None,
     eps: Annotated[float, typer.Option(help="Quality that may be lost.")] = 0.03,
     delta: Annotated[float, typer.Option(help="Allowed chance that calibration was unlucky.")] = 0.1,
     alpha: Annotated[float, typer.Option(help="Target of the rules joint and conditional.")] = 0.05,
     guarantee: Annotated[Guarantee, typer.Option(help="Which rule decides.")] = Guarantee.QUALITY_RATIO,
     handled_at: Annotated[float | None, typer.Option(help="Quality under which an answer has failed.")] = None,
-    serve_when: Annotated[
-        ServeWhen, typer.Option(help="The weakest status under which cheap tiers may serve.")
-    ] = ServeWhen.ASYMPTOTIC,
-    settings: Annotated[
-        Path | None, typer.Option(help="routenlp.yaml that will serve: tiers, prices and each task's own targets.")
-    ] = None,
+    serve_when: WeakestStatus = ServeWhen.ASYMPTOTIC,
+    settings: TheirSettings = None,
     encoder: Annotated[str, typer.Option(help="hashed (no download), static, or minilm.")] = "hashed",
     preferences: Annotated[Path | None, typer.Option(help="Preferences beside the outcomes: jsonl or csv.")] = None,
     preference_weight: Annotated[float, typer.Option(help="How much they count beside outcomes.")] = 1.0,

@@ -201,6 +201,17 @@ def gateway_bench_command(
     gateway_bench.bench(json_target, quick=quick)
 
 
+@bench.command("promotion")
+def promotion_bench_command(
+    quick: Annotated[bool, typer.Option("--quick", help="5 trials of each candidate in place of 20.")] = False,
+    json_target: JsonTarget = None,
+) -> None:
+    """Harmful, neutral and better candidates through gate and canary. Exit code 1 where a wrong one is promoted."""
+    from routenlp.cli import promotion_bench
+
+    promotion_bench.bench(os.environ, json_target, quick=quick)
+
+
 @bench.command("calibration-size")
 def calibration_size_command(
     settings: SettingsFile = None,

@@ -12,6 +12,10 @@ after each one:
   the policy in force, at once. A candidate that harms none is taken back with probability at most `harm_level`, ever.
 - proof: less than `margin` is lost, on every task. Without it the candidate never becomes active, however long nothing
   bad was seen: a candidate that loses `margin` or more becomes active with probability at most `proof_level`.
+
+The gate's rows speak against the candidate here too, and never for it. Harm to a hundredth of the traffic takes a
+thousand queries to be evident, and a few hundred to be suspected: while harm is suspected anywhere, the share stays
+as it is, until more audits have said which it was.
 """
 
 from __future__ import annotations
@@ -54,10 +58,12 @@ class Plan:
     """At each share, go on when so many audits have been seen since the canary began; all tasks together."""
     most_audits: int = 3000
     """Without a proof by then, the candidate is taken back."""
-    margin: float = 0.02
+    margin: float = 0.03
     segment_margin: float = 0.10
     harm_level: float = 0.05
-    proof_level: float = 0.05
+    proof_level: float = 0.10
+    suspicion: float = 3.0
+    """An e-value of harm, as it stands, that is no proof and stops the candidate from going on."""
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip((0.0, *self.shares), self.shares, strict=False))
@@ -76,13 +82,16 @@ class Stream:
     task: str
     segment: int | None
     """None: the whole task."""
+    queries: int
+    """The gate's, then audits; of each conversation the first."""
     audits: int
-    """Conversations, each with its first audit."""
     lost: float | None
-    """Mean quality lost, as estimated; None without an audit."""
+    """Mean quality lost over all of them, as estimated; None without one."""
     log_harm: float
     harm_at: int | None
-    """The number of audits at which harm was evident."""
+    """After how many queries, the gate's among them, harm was evident."""
+    suspected: bool
+    """Whether harm is suspected as of now."""
     log_proof: float | None
     """None for segments, of which nothing need be proved."""
     audits_needed: int
@@ -123,16 +132,24 @@ def serves_candidate(salt: str, conversation: str, share: float) -> bool:
     return (int.from_bytes(digest[:8]) >> 11) / 2.0**53 < share
 
 
-def judge(tasks: Sequence[Compared], plan: Plan, *, stage: int, segments: int) -> CanaryVerdict:
+def judge(
+    tasks: Sequence[Compared], plan: Plan, *, stage: int, segments: int, gate: Sequence[Compared] = ()
+) -> CanaryVerdict:
     """What to do at `plan.shares[stage]`, after the audits in `tasks`, each task's in the order in which they came.
 
     The same audits give the same verdict, so that nothing but audits need be kept. `segments`: how many there are in
-    all tasks together, fixed before the first audit.
+    all tasks together, fixed before the first audit. `gate`: the rows that the candidate passed the gate on.
     """
+    before = {rows.task: rows for rows in gate}
     parts = (2.0 * max(len(tasks), 1), 2.0 * max(segments, 1))
     wanted = tuple(math.log(part / plan.harm_level) for part in parts)
-    streams = [_stream(task, None, plan, wanted[0]) for task in tasks]
-    streams += [_stream(task, segment, plan, wanted[1]) for task in tasks for segment in task.named_segments]
+    both = [(task, before[task.task] if task.task in before else task.rows(slice(0, 0))) for task in tasks]
+    streams = [_stream(task, early, None, plan, wanted[0]) for task, early in both]
+    streams += [
+        _stream(task, early, segment, plan, wanted[1])
+        for task, early in both
+        for segment in sorted({*task.named_segments, *early.named_segments})
+    ]
     audits = sum(s.audits for s in streams if s.segment is None)
     needed = max((s.audits_needed for s in streams), default=plan.most_audits)
     decision, reason = _decide(streams, plan, stage, audits, needed)
@@ -176,16 +193,28 @@ def log_proof(lost: FloatArray, margin: float) -> FloatArray:
     return log_evidence(Bounded(lost - margin, -1.0 - margin, 1.0 - margin))
 
 
-def _stream(task: Compared, segment: int | None, plan: Plan, wanted: float) -> Stream:
-    own = task if segment is None else task.rows(task.segments == segment)
-    rows = own.rows(first_of_each_group(own.groups))
-    harm = log_harm(rows.lost, plan.margin if segment is None else plan.segment_margin)
-    crossed = first_crossing(harm, math.exp(-wanted))
-    lost = float(rows.lost.mean()) if rows.n else None
-    if segment is not None:
-        return Stream(task.task, segment, rows.n, lost, best(harm), crossed, None, 0)
-    proof = best(log_proof(rows.lost, plan.margin))
-    return Stream(task.task, None, rows.n, lost, best(harm), crossed, proof, _needed(rows.lost, plan))
+def _stream(task: Compared, early: Compared, segment: int | None, plan: Plan, wanted: float) -> Stream:
+    audits, seen = (_lost_of_each_group(rows, segment) for rows in (task, early))
+    lost = np.concatenate([seen, audits])
+    harm = log_harm(lost, plan.margin if segment is None else plan.segment_margin)
+    whole = segment is None
+    return Stream(
+        task.task,
+        segment,
+        len(lost),
+        len(audits),
+        float(lost.mean()) if len(lost) else None,
+        best(harm),
+        first_crossing(harm, math.exp(-wanted)),
+        bool(len(harm) and harm[-1] >= math.log(plan.suspicion)),
+        best(log_proof(audits, plan.margin)) if whole else None,
+        _needed(audits, plan) if whole else 0,
+    )
+
+
+def _lost_of_each_group(rows: Compared, segment: int | None) -> FloatArray:
+    own = rows if segment is None else rows.rows(rows.segments == segment)
+    return own.rows(first_of_each_group(own.groups)).lost
 
 
 def _needed(lost: FloatArray, plan: Plan) -> int:
@@ -199,18 +228,24 @@ def _decide(streams: Sequence[Stream], plan: Plan, stage: int, audits: int, need
     harmed = [s for s in streams if s.harm_at is not None]
     if harmed:
         worst = max(harmed, key=lambda s: s.log_harm)
-        part = f"task {worst.task}" + ("" if worst.segment is None else f", segment {worst.segment}")
         margin = plan.margin if worst.segment is None else plan.segment_margin
         return Decision.ROLL_BACK, (
-            f"Harm: on {part} evidently more than {margin:g} of quality is lost, "
-            f"after {worst.harm_at} audits ({worst.lost:.3f} seen)."
+            f"Harm: on {_part(worst)} evidently more than {margin:g} of quality is lost, "
+            f"after {worst.harm_at} queries ({worst.lost:.3f} seen)."
         )
-    if audits >= plan.most_audits and needed:
+    suspects = [s for s in streams if s.suspected]
+    if audits >= plan.most_audits and (needed or suspects):
         return Decision.ROLL_BACK, f"After {audits} audits it is not proved that no task loses {plan.margin:g}."
     if audits < plan.audits[stage]:
         return Decision.WAIT, f"{audits} of {plan.audits[stage]} audits at this share, no harm seen."
+    if suspects:
+        return Decision.WAIT, f"Harm is suspected on {_part(suspects[0])}: the share stays as it is."
     if stage < len(plan.shares) - 1:
         return Decision.ADVANCE, f"{audits} audits without evidence of harm: on to {plan.shares[stage + 1]:.0%}."
     if needed:
         return Decision.WAIT, f"No harm seen; {needed} more audits without a loss until no harm is proved."
     return Decision.PROMOTE, f"Proved on {audits} audits that no task loses {plan.margin:g} of quality."
+
+
+def _part(stream: Stream) -> str:
+    return f"task {stream.task}" + ("" if stream.segment is None else f", segment {stream.segment}")

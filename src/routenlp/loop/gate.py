@@ -39,7 +39,7 @@ from routenlp.types import FloatArray
 class Bar:
     """What a candidate must clear."""
 
-    margin: float = 0.02
+    margin: float = 0.03
     """Mean quality of a task that may be lost, in quality units."""
     least_gain: float = 0.005
     """Of always-top's bill, that the candidate must save beyond the policy in force."""
@@ -51,7 +51,7 @@ class Bar:
     with every tier called. None: `COSTS_AT_MOST` times always-top's mean cost."""
     rows_a_group: int = 1
     """Rows of a group that count at most, from the training fold (`conformal.groups.rows_to_take`)."""
-    asymptotic: bool = False
+    asymptotic: bool = True
     """Whether the normal approximation may decide where there are 250 units; else betting, which is exact."""
 
 

@@ -73,10 +73,32 @@ def test_harm_to_a_segment_takes_it_back_where_the_mean_would_not():
 
 
 def test_what_is_never_proved_ends():
-    lost = np.tile([0.02], 3000)
+    lost = np.tile([0.03], 3000)
     found = judge([compared(lost=lost)], PLAN, stage=2, segments=0)
     assert found.decision is Decision.ROLL_BACK
     assert "not proved" in found.reason
+
+
+def test_a_suspicion_holds_the_share_until_more_audits_have_said_which_it_was():
+    plan = Plan(audits=(50, 150, 300))
+    segments = np.where(np.arange(400) % 50 == 0, 1, 0)
+    harmed = np.where(segments == 1, 1.0, 0.0)
+    held = judge([compared(lost=harmed[:301], segments=segments[:301])], plan, stage=2, segments=2)
+    assert held.decision is Decision.WAIT
+    assert "suspected on task t, segment 1" in held.reason
+    mended = np.concatenate([harmed[:301], np.zeros(700)])
+    where = np.concatenate([segments[:301], np.arange(700) % 2])
+    assert judge([compared(lost=mended, segments=where)], plan, stage=2, segments=2).decision is Decision.PROMOTE
+
+
+def test_rows_of_the_gate_speak_against_a_candidate_and_never_for_it():
+    segments = np.where(np.arange(1000) % 50 == 0, 1, 0)
+    lost = np.where(segments == 1, 1.0, 0.0)
+    audits = compared(lost=np.zeros(60), segments=np.ones(60))
+    alone = judge([audits], PLAN, stage=0, segments=2)
+    found = judge([audits], PLAN, stage=0, segments=2, gate=[compared(lost=lost, segments=segments)])
+    assert found.decision is Decision.ROLL_BACK
+    assert (found.audits, found.audits_needed) == (alone.audits, alone.audits_needed)
 
 
 def test_a_conversation_counts_once():

@@ -1,0 +1,1 @@
+"""Candidates whose truth is known, sent through gate, shadow and canary: who is promoted, who is stopped, and where."""

@@ -136,7 +136,10 @@ class PolicySettings(_Frozen, frozen=True):
     """What decides."""
 
     folder: str | None = None
-    """Of a policy, or of what `routenlp train` wrote; none: the top tier answers every query."""
+    """Of a policy, or of what `routenlp train` wrote; none: the top tier answers every query. Once the store has an
+    active version (`routenlp policies`), that one serves and this is not looked at."""
+    shadow_rate: Share = 0.1
+    """Of the queries, that a candidate in shadow is run on."""
 
 
 class TaskClassifierSettings(_Frozen, frozen=True):

@@ -36,6 +36,8 @@ from routenlp.replay.wanted import Wanted, WantedOfTasks
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.settings import Settings, TaskSettings, TierSettings
 from routenlp.store import artefacts, policies
+from routenlp.store.in_force import NOTHING, InForce, in_force
+from routenlp.store.sql.database import locate
 from routenlp.training.minilm_graph import GRAPH_VERSION, build_int8
 from routenlp.types import Parts, Task
 
@@ -93,15 +95,21 @@ def base_urls(tier: TierSettings) -> tuple[str, ...]:
     return (tier.base_url,) if isinstance(tier.base_url, str) else tier.base_url
 
 
-def serving_policy(settings: Settings) -> Serving | None:
-    """What decides, from the folder that the settings name; None without one.
+def policies_in_force(settings: Settings) -> InForce:
+    """What the store says: `NOTHING` without a store or a version. Raises `StoreError`."""
+    return in_force(locate(settings.store.url)) if settings.store is not None else NOTHING
+
+
+def serving_policy(settings: Settings, version: Path | None = None) -> Serving | None:
+    """What decides: `version`, else the store's active policy, else the folder that the settings name; None without.
 
     The folder holds either a policy with its encoder, or what `routenlp train` wrote. Raises `ArtefactError` for a
     folder that was altered, and `SettingsError` for one that was made for other tiers.
     """
-    if settings.policy.folder is None:
+    named = settings.policy.folder
+    folder = version or policies_in_force(settings).active or (Path(named).expanduser() if named is not None else None)
+    if folder is None:
         return None
-    folder = Path(settings.policy.folder).expanduser()
     serving = _stored(settings, folder) if (folder / POLICY).is_dir() else _as_trained(settings, folder)
     names, trained = portfolio(settings).names, serving.policy.portfolio.names
     if names != trained:

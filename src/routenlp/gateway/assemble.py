@@ -6,18 +6,20 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import aiohttp
 
 from routenlp import wiring
 from routenlp.backends.remote.upstream import connector
-from routenlp.errors import SettingsError
+from routenlp.errors import RouteNlpError, SettingsError
 from routenlp.gateway.access import Access
 from routenlp.gateway.build_tiers import CLOCK, Means, live_tier
-from routenlp.gateway.live import Live, served_tasks
+from routenlp.gateway.live import Live, OnTrial, served_tasks
 from routenlp.gateway.metrics import Metrics
 from routenlp.gateway.state import Gateway, NoRecords
+from routenlp.gateway.trial import Shadows
 from routenlp.gateway.untagged import GuessesTasks
 from routenlp.settings import Settings
 from routenlp.store.content import ContentPolicy
@@ -43,12 +45,35 @@ def new_session() -> aiohttp.ClientSession:
 def build_live(
     settings: Settings, environ: Mapping[str, str], session: aiohttp.ClientSession, *, before: Live | None = None
 ) -> Live:
-    """Tiers, policy and tasks. Reads the policy's folder, so it may take a second. Raises `RouteNlpError`.
+    """Tiers, policy and tasks, and the candidate where one is on trial. Reads folders, so it may take a second.
 
-    `before`: what serves until now; its local models go on running where they are asked for again.
+    `before`: what serves until now; its local models go on running where they are asked for again. Raises
+    `RouteNlpError`; not for a candidate that cannot be built: the log tells, and everybody is served as before.
     """
+    now = wiring.policies_in_force(settings)
+    live = replace(_live(settings, environ, session, now.active, before), revision=now.revision)
+    if now.candidate is None:
+        return live
+    try:
+        other = _live(settings, environ, session, now.candidate, live)
+    except RouteNlpError as exc:
+        _LOG.error("the candidate %s cannot be tried: %s", now.candidate_version, exc)
+        return live
+    # What is asked over the network is the same for both, with one breaker and one count of what is under way.
+    local = {tier.name for tier in settings.portfolio if tier.backend == "student"}
+    tiers = {name: tier if name in local else live.tiers[name] for name, tier in other.tiers.items()}
+    return replace(live, trial=OnTrial(now.candidate_version, replace(other, tiers=tiers), now.share))
+
+
+def _live(
+    settings: Settings,
+    environ: Mapping[str, str],
+    session: aiohttp.ClientSession,
+    folder: Path | None,
+    before: Live | None,
+) -> Live:
     portfolio = wiring.portfolio(settings)
-    serving = wiring.serving_policy(settings)
+    serving = wiring.serving_policy(settings, folder)
     students = wiring.load_students(settings, serving.students) if serving is not None else {}
     means = Means(
         environ,
@@ -90,14 +115,16 @@ def assemble(settings: Settings, live: Live) -> Assembled:
         clock=CLOCK,
         wall_clock=time.time,
     )
+    records = record.writer if record is not None else NoRecords()
     gateway = Gateway(
         live=live,
         access=access,
-        records=record.writer if record is not None else NoRecords(),
+        records=records,
         metrics=Metrics(),
         clock=CLOCK,
         wall_clock=time.time,
         entropy=os.urandom,
+        shadows=Shadows(records.put),
     )
     return Assembled(gateway, record)
 

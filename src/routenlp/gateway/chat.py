@@ -26,6 +26,7 @@ from routenlp.gateway.serve_query import Onward, serve_query
 from routenlp.gateway.state import Gateway
 from routenlp.gateway.streaming import Streamed, pass_through
 from routenlp.gateway.tiers import Whole
+from routenlp.gateway.trial import arm_of
 from routenlp.store.sql.budgets import Reservation
 from routenlp.store.sql.keys import KeyRow
 from routenlp.store.sql.records import new_trace_id
@@ -107,6 +108,7 @@ class Chat:
             receive, headers, most_bytes=int(limits.max_body_mb * (1 << 20)), within_s=limits.body_timeout_s
         )
         request = parse(body)
+        live = arm_of(live, request, key.id if key is not None else "")
         aim = aim_of(request, headers, live, key)
         request = replace(request, task=aim.served.task)
         held = gateway.access.reserve(key, aim, request, live)
@@ -190,6 +192,7 @@ class Chat:
             top_usd = top_cost_usd(course, live)
             saved = None if top_usd is None else top_usd - course.cost_usd
             gateway.metrics.finished(course, record.tier, ended.outcome, saved)
+            gateway.shadows.consider(live, exchange.request, course, exchange.at_s)
         except Exception:  # noqa: BLE001  (the answer is out already)
             gateway.metrics.failed_safe("record")
             gateway.records.lost(audited=course.audited)

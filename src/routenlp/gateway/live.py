@@ -38,6 +38,18 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OnTrial:
+    """A candidate beside the policy in force."""
+
+    version: str
+    """Its id among the store's versions."""
+    live: Live
+    """What it serves with."""
+    share: float
+    """Of the conversations; 0: it is in shadow."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Live:
     """Immutable but for what tiers know of their endpoints."""
 
@@ -48,6 +60,9 @@ class Live:
     policy: Policy | None
     guesses: GuessesTasks | None = None
     """Names the task of queries that have no tag; None: they are `default`."""
+    trial: OnTrial | None = None
+    revision: int = -1
+    """Of the store's policies, that this was built from."""
 
     @property
     def version(self) -> str:

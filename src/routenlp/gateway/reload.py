@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
+from routenlp import wiring
 from routenlp.errors import RouteNlpError, SettingsError
 from routenlp.gateway.assemble import Assembled, build_live, content_policy, task_budgets
 from routenlp.settings import Settings
 
 _LOG = logging.getLogger("routenlp.gateway")
+FOLLOW_S = 1.0
+"""How often the store is asked whether another policy serves now."""
 _FIXED = ("host", "port", "admin_host", "admin_port", "admin_key_env", "auth")
 
 
@@ -49,6 +52,20 @@ class Reloader:
                 record.ledger.task_budgets = task_budgets(settings)
                 record.writer.content = content_policy(settings)
             _LOG.info("reloaded", extra={"policy": live.version})
+
+    async def follow(self) -> None:
+        """Reloads whenever the store's policies change: promoted, tried, or taken back. Until it is cancelled."""
+        gateway, refused = self._assembled.gateway, -1
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            try:
+                now = await asyncio.to_thread(wiring.policies_in_force, gateway.live.settings)
+            except RouteNlpError as exc:
+                _LOG.warning("the store's policies cannot be read: %s", exc)
+                continue
+            if now.revision not in (gateway.live.revision, refused):
+                await self.quietly()
+                refused = now.revision  # what was refused once is not tried each second
 
     async def quietly(self) -> None:
         """For a signal, which nobody can be answered on: the log tells."""

@@ -68,6 +68,7 @@ async def _serve(settings: Settings, read: Callable[[], Settings], environ: Mapp
         try:
             gateway = assembled.gateway
             reloader = Reloader(assembled, read, environ, session)
+            follower = asyncio.create_task(reloader.follow())
             servers = [
                 _server(public_app(gateway), given),
                 _server(admin_app(gateway, admin_key, reloader), given),
@@ -83,6 +84,8 @@ async def _serve(settings: Settings, read: Callable[[], Settings], environ: Mapp
                 gc.freeze()  # what was loaded stays: collections need not walk it
                 gateway.ready = True
                 said(_address(public), _address(admin))
+            follower.cancel()
+            await gateway.shadows.close()
         finally:
             _close(assembled)
 

@@ -10,6 +10,7 @@ from routenlp.gateway.access import Access
 from routenlp.gateway.live import Live
 from routenlp.gateway.metrics import Metrics
 from routenlp.gateway.prompt_caches import PromptCaches
+from routenlp.gateway.trial import Shadows
 from routenlp.gateway.turns import BegunTurns
 from routenlp.store.sql.records import Record
 
@@ -64,6 +65,7 @@ class Gateway:
     wall_clock: Callable[[], float]
     """Seconds since 1970."""
     entropy: Callable[[int], bytes]
+    shadows: Shadows
     turns: BegunTurns = field(default_factory=BegunTurns)
     caches: PromptCaches = field(default_factory=PromptCaches)
     ready: bool = False

@@ -61,13 +61,18 @@ def _whole(parts: Mapping[str, Parts]) -> dict[str, Any]:
 
 
 def _trained(parts: Mapping[str, Parts]) -> dict[str, Any]:
-    """Its status is that of all its tasks together, and holds on its word: it knows outcomes, not endpoints."""
+    """Whether its certificates hold is said where it serves: they are bound to endpoints, which it does not know."""
     rule: Any = parts["stop_rule"].meta
-    status = str(parts["proof"].meta["status"]) if "proof" in parts else str(Status.UNCERTIFIED)
+    proof: Any = parts["proof"].meta
+    certificates = {task: json.loads(text) for task, text in proof["certificates"].items()}
+    tasks = {task: certificates.get(task) for task in rule["tasks"]}
     return {
         "tiers": [{"name": name} for name in rule["tiers"]],
         "models": {},
-        "tasks": {task: {"status": status, "certificate": None} for task in rule["tasks"]},
+        "tasks": {
+            task: {"status": proved["status"] if proved else str(Status.UNCERTIFIED), "certificate": proved}
+            for task, proved in tasks.items()
+        },
         "parts": {name: fingerprint(parts[name]) for name in ("encoder", "router", "stop_rule")},
         "thresholds": {},
         "voided": {},

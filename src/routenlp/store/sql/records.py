@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from routenlp.loop.shadow import Shadowed
 from routenlp.types import Trace
 
 FeedbackKind = Literal["score", "label", "preference", "correction"]
@@ -104,7 +105,17 @@ class FeedbackRecord:
     key_id: str | None = None
 
 
-Record = TraceRecord | FeedbackRecord
+@dataclass(frozen=True, slots=True)
+class ShadowRecord:
+    """What a candidate would have done with one request."""
+
+    trace_id: str
+    version: str
+    at_s: float
+    seen: Shadowed
+
+
+Record = TraceRecord | FeedbackRecord | ShadowRecord
 
 
 def new_trace_id(now_s: float, entropy: bytes) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from routenlp.store.content import ContentPolicy
 from routenlp.store.sql.money import nanos
-from routenlp.store.sql.records import FeedbackRecord, Record, TraceRecord
+from routenlp.store.sql.records import FeedbackRecord, Record, ShadowRecord, TraceRecord
 
 Row = tuple[str | float | int | bytes | None, ...]
 _STORABLE = frozenset({str, float, int, bytes, type(None)})
@@ -22,6 +22,8 @@ def rows_of(record: Record, policy: ContentPolicy) -> list[tuple[str, Row]]:
     """The rows that `record` makes, each with its table; content only as far as `policy` lets it, and redacted."""
     if isinstance(record, FeedbackRecord):
         return [("feedback", _checked(_feedback_row(record, policy)))]
+    if isinstance(record, ShadowRecord):
+        return [("shadowed", _checked(_shadow_row(record)))]
     rows = [("traces", _checked(_trace_row(record)))]
     kept = record.content is not None and policy.keeps(audited=record.audited)
     if record.content is not None and kept:
@@ -109,6 +111,22 @@ def _feedback_row(f: FeedbackRecord, policy: ContentPolicy) -> Row:
         _plain_or_none(f.key_id),
         f.kind,
         value,
+    )
+
+
+def _shadow_row(s: ShadowRecord) -> Row:
+    seen = s.seen
+    return (
+        _plain(s.trace_id),
+        s.version,
+        s.at_s,
+        _plain(seen.task),
+        _plain(seen.served_tier),
+        nanos(seen.served_usd),
+        _plain_or_none(seen.tier),
+        None if seen.usd is None else nanos(seen.usd),
+        None if seen.same is None else int(seen.same),
+        int(seen.top),
     )
 
 

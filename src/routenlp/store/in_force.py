@@ -1,0 +1,41 @@
+"""What a gateway is to serve by, as the store says it: a read of one row, for looking often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from routenlp.store.policy_versions import policies_root, read_versions
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The folders that decide."""
+
+    revision: int
+    """Rises with every change; -1 where the store has no versions."""
+    active: Path | None = None
+    """None: what the settings name."""
+    candidate: Path | None = None
+    """On trial beside the active one."""
+    share: float = 0.0
+    """Of the conversations that the candidate serves; 0: it is in shadow."""
+
+    @property
+    def candidate_version(self) -> str:
+        """The candidate's id: its folder's name."""
+        return self.candidate.name if self.candidate is not None else ""
+
+
+NOTHING = InForce(-1)
+
+
+def in_force(store: Path) -> InForce:
+    """As of now. Raises `StoreError` where the store cannot be read; `NOTHING` where it has no versions yet."""
+    root = policies_root(store)
+    if not root.is_dir():
+        return NOTHING
+    with read_versions(store) as versions:
+        pointer = versions.pointer()
+    active, candidate = (root / name if name is not None else None for name in (pointer.active, pointer.candidate))
+    return InForce(pointer.revision, active, candidate, pointer.share)

@@ -63,9 +63,13 @@ def admin_app(gateway: Gateway, key: str | None, reload: Reload) -> Starlette:
 
 def _status(gateway: Gateway) -> dict[str, object]:
     live = gateway.live
+    trial = live.trial
     return {
         "ready": gateway.ready,
         "policy": live.version,
+        "trial": None
+        if trial is None
+        else {"candidate": trial.version, "share": trial.share, "not_shadowed": gateway.shadows.left_out},
         "tiers": [{"name": name, "breaker": tier.state.name.lower()} for name, tier in live.tiers.items()],
         "tasks": [
             {"name": task.task, "status": str(task.status), "routed": task.routed, "tiers": list(task.tiers)}

@@ -19,7 +19,6 @@ from routenlp.gateway.build_tiers import CLOCK, Means, live_tier
 from routenlp.gateway.live import Live, OnTrial, served_tasks
 from routenlp.gateway.metrics import Metrics
 from routenlp.gateway.state import Gateway, NoRecords
-from routenlp.gateway.trial import Shadows
 from routenlp.gateway.untagged import GuessesTasks
 from routenlp.settings import Settings
 from routenlp.store.content import ContentPolicy
@@ -115,16 +114,14 @@ def assemble(settings: Settings, live: Live) -> Assembled:
         clock=CLOCK,
         wall_clock=time.time,
     )
-    records = record.writer if record is not None else NoRecords()
     gateway = Gateway(
         live=live,
         access=access,
-        records=records,
+        records=record.writer if record is not None else NoRecords(),
         metrics=Metrics(),
         clock=CLOCK,
         wall_clock=time.time,
         entropy=os.urandom,
-        shadows=Shadows(records.put),
     )
     return Assembled(gateway, record)
 

@@ -65,8 +65,11 @@ class Gateway:
     wall_clock: Callable[[], float]
     """Seconds since 1970."""
     entropy: Callable[[int], bytes]
-    shadows: Shadows
     turns: BegunTurns = field(default_factory=BegunTurns)
     caches: PromptCaches = field(default_factory=PromptCaches)
     ready: bool = False
     """False while starting and while draining: load balancers send nothing then."""
+    shadows: Shadows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shadows = Shadows(self.records.put)

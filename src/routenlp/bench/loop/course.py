@@ -55,7 +55,7 @@ class Point:
     """Cost ratio without a cascade: the router's first answer is final."""
     route_only_quality: float
     seconds: float
-    """Of the turn that led here: looking at the traffic, picking, refitting, recalibrating."""
+    """Of processor time, for the turn that led here: looking at the traffic, picking, refitting, recalibrating."""
     gain: Gain | None
     """In cost ratio over the round before, on the gate rows; None before the first."""
 
@@ -109,11 +109,11 @@ def _judged(world: TaskWorld, system: System, desk: Desk) -> _Judged:
 def _run_arm(world: TaskWorld, desk: Desk, plan: Plan, arm: str, first: _Judged) -> list[Point]:
     system, lessons, points = first, list[int](), list[Point]()
     for number, budget in enumerate(budgets(world, plan), 1):
-        began = time.perf_counter()
+        began = time.process_time()
         rng = np.random.default_rng([desk.seed, number, zlib.crc32(f"{world.task.name}/{arm}".encode())])
         lessons += _pick(world, system.system, desk, arm, lessons, budget, rng)
         before, system = system, _learn(world, desk, plan, lessons)
-        took_s = time.perf_counter() - began
+        took_s = time.process_time() - began
         points.append(replace(_measure(world, system, desk, arm, number, lessons, before), seconds=took_s))
     return points
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,36 @@ import numpy as np
 from routenlp.bench.loop.course import Point
 from routenlp.loop.economics import Gain
 
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Points, and what measuring them took."""
+
+    points: list[Point]
+    seconds: float
+    peak_rss_mb: float
+
+
 _ARRAYS = ("cost_usd", "quality", "top_cost_usd")
 
 
-def save(points: Sequence[Point], path: Path, key: str) -> None:
+def save(measured: Measured, path: Path, key: str) -> None:
     """Written whole or not at all. `key`: what the points were measured for."""
-    meta = [_meta(point) for point in points]
+    points = measured.points
+    meta = {
+        "key": key,
+        "seconds": measured.seconds,
+        "peak_rss_mb": measured.peak_rss_mb,
+        "points": [_meta(point) for point in points],
+    }
     arrays = {f"{i}.{name}": getattr(point, name) for i, point in enumerate(points) for name in _ARRAYS}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.partial.npz")
-    np.savez_compressed(temporary, meta=np.array(json.dumps({"key": key, "points": meta})), **arrays)
+    np.savez_compressed(temporary, meta=np.array(json.dumps(meta)), **arrays)
     temporary.replace(path)
 
 
-def load(path: Path, key: str) -> list[Point] | None:
+def load(path: Path, key: str) -> Measured | None:
     """None where there is no such file, it cannot be read, or it was measured for something else."""
     if not path.is_file():
         return None
@@ -38,7 +54,8 @@ def load(path: Path, key: str) -> list[Point] | None:
             meta = json.loads(str(found["meta"]))
             if meta["key"] != key:
                 return None
-            return [_point(m, {n: found[f"{i}.{n}"] for n in _ARRAYS}) for i, m in enumerate(meta["points"])]
+            points = [_point(m, {n: found[f"{i}.{n}"] for n in _ARRAYS}) for i, m in enumerate(meta["points"])]
+            return Measured(points, float(meta["seconds"]), float(meta["peak_rss_mb"]))
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
 

@@ -158,7 +158,9 @@ def checks(result: Result, *, quick: bool) -> list[dict[str, object]]:
     soonest = min((a.of_random for a in found.arrivals if a.arm in TARGETED and a.of_random is not None), default=None)
     out.append(_check("lessons of the best targeted arm until random's final cost, of random's", soonest, HALF))
     out.append(at_most("held-out rows that training received", float(result.held_out_seen), 0.0))
-    out.append(at_most("seconds of a turn on these tasks, one after the other", result.slowest_turn_s, TURN_S))
+    out.append(
+        at_most("processor seconds of a turn on these tasks, one after the other", result.slowest_turn_s, TURN_S)
+    )
     out.append(at_most("seconds", result.seconds, limits["seconds"]))
     out.append(at_most("peak resident memory, MB", result.peak_rss_mb, limits["peak_rss_mb"]))
     return out

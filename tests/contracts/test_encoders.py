@@ -9,6 +9,7 @@ from tests.contracts.test_students import ODD
 
 from routenlp.backends.encoders.cache import CachedTokenEncoder
 from routenlp.backends.encoders.joined import JoinedEncoder
+from routenlp.backends.encoders.last_texts import LastTexts
 from routenlp.backends.encoders.middle import MiddleLayer
 from routenlp.training.static_encoder import distil
 from routenlp.training.text_features import count_texts, fit_text_frame
@@ -30,12 +31,14 @@ def hashed():
     return fit_text_frame(count_texts(texts), np.arange(len(texts)), seed=0).encoder()
 
 
-@pytest.fixture(params=["hashed", "letters", "cached", "minilm", "minilm-rich", "middle", "joined", SLOW])
+@pytest.fixture(params=["hashed", "letters", "cached", "minilm", "minilm-rich", "middle", "joined", "last-texts", SLOW])
 def encoder(request, tmp_path):
     if request.param == "letters":
         return LetterCounts()
     if request.param == "cached":
         return CachedTokenEncoder(LetterCounts(), tmp_path)
+    if request.param == "last-texts":
+        return LastTexts(LetterCounts())
     if request.param in ("static", "hashed"):
         return request.getfixturevalue(request.param)
     minilm = request.getfixturevalue("minilm")

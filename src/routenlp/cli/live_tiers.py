@@ -11,8 +11,10 @@ import msgspec
 from routenlp.errors import BackendError
 from routenlp.gateway.errors import ApiError
 from routenlp.gateway.live import Live
-from routenlp.gateway.request import parse
+from routenlp.gateway.request import ChatRequest, parse
 from routenlp.portfolio.prices import Price
+from routenlp.scoring.token_uncertainty import TokenUncertainty
+from routenlp.types import Answer, Query
 from routenlp.worker.audits import Asked
 
 
@@ -41,7 +43,16 @@ class LiveTiers:
         except ApiError as exc:
             raise BackendError(f"tier {tier!r}", "cannot be asked what was stored", "Nothing to do.") from exc
         whole = await self.live.tiers[tier].whole(asked, scored=True, limit_s=None, last=True)
-        return Asked(whole.answer, _model(whole.body))
+        return Asked(whole.answer, _model(whole.body), self._score(whole.answer, asked, task))
+
+    def _score(self, answer: Answer, request: ChatRequest, task: str) -> float | None:
+        """As the gateway would have scored it, with the route that a score may lean on."""
+        policy = self.live.policy
+        if policy is None:
+            return TokenUncertainty().score(answer)
+        known = task in policy.tasks
+        route = policy.route(Query("", task, request.text, request.metadata, request.turns)) if known else None
+        return policy.scorer.score(answer, route)
 
 
 def _model(body: bytes) -> str | None:

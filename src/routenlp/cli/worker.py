@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sqlite3
@@ -19,12 +20,12 @@ from routenlp.gateway.assemble import build_live, content_policy, new_session
 from routenlp.gateway.live import Live
 from routenlp.gateway.logs import set_up_logs
 from routenlp.grading.judge import RUBRIC
-from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.settings import Settings, load
 from routenlp.store.sql.database import locate, mapped, open_store
 from routenlp.worker.audits import AuditRunner, Ran
 from routenlp.worker.grading import Graded, Grader, Judge
 
+_LOG = logging.getLogger("routenlp.worker")
 EVERY_S = 5.0
 BATCH = 20
 
@@ -56,7 +57,14 @@ async def _work(settings: Settings, environ: Mapping[str, str], connection: sqli
         runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
         console = open_console(stderr=False)
         while not over.is_set():
-            ran, graded = await runner.run(BATCH), await grader.run(BATCH)
+            try:
+                ran, graded = await runner.run(BATCH), await grader.run(BATCH)
+            except sqlite3.OperationalError as exc:
+                if once:
+                    raise
+                # Another process writes for long, or the disk is full: what was taken is taken again later.
+                _LOG.warning("the store did not take what an audit brought: %s", exc)
+                ran, graded = Ran(), Graded()
             busy = ran.answered or graded.by_metric or graded.by_judge
             if busy or ran.missing or once:
                 show_lines(console, [words(ran, graded)])
@@ -77,12 +85,10 @@ def words(ran: Ran, graded: Graded) -> str:
 
 
 def _runner(settings: Settings, live: Live, connection: sqlite3.Connection) -> AuditRunner:
-    scorer = live.policy.scorer if live.policy is not None else TokenUncertainty()
     return AuditRunner(
         connection,
         LiveTiers(live),
         _Allowed(live),
-        scorer.score,
         content_policy(settings),
         settings.audit.max_usd_per_day,
         time.time,

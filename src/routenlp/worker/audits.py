@@ -40,6 +40,8 @@ class Asked:
     answer: Answer
     model: str | None
     """As the endpoint named it."""
+    score: float | None
+    """As the policy in force scores it."""
 
 
 class Tiers(Protocol):
@@ -72,7 +74,6 @@ class AuditRunner:
     tiers: Tiers
     allowed: Callable[[str], tuple[str, ...]]
     """By task, the tiers that may be run on it now, cheapest first; none for a task that is gone."""
-    score: Callable[[Answer], float | None]
     content: ContentPolicy
     budget_usd: float
     """A day of UTC, judging included."""
@@ -144,8 +145,8 @@ class AuditRunner:
             return TierAnswer(tier, True, None, None, 0.0, self.clock() - begun_s, error=word), None
         answer = asked.answer
         tokens = answer.input_tokens, answer.output_tokens
-        score = self.score(answer)
-        return TierAnswer(tier, True, *tokens, answer.cost_usd, answer.latency_s, score, asked.model), answer.text
+        paid = answer.cost_usd, answer.latency_s
+        return TierAnswer(tier, True, *tokens, *paid, asked.score, asked.model), answer.text
 
     def _put_down(self, audit: Audit, served: list[TierAnswer], asked: list[tuple[TierAnswer, str | None]]) -> str:
         failed = [answer for answer, _ in asked if answer.error is not None]

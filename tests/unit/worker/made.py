@@ -38,7 +38,7 @@ class Says:
         if isinstance(said, Exception):
             raise said
         answer = Answer(tier, said, (0.9,), 100, 10, PRICES[tier].cost_usd(100, 10), 0.2)
-        return Asked(answer, f"{tier}-2026")
+        return Asked(answer, f"{tier}-2026", 0.1)
 
     @property
     def names(self):
@@ -93,7 +93,6 @@ def runner(connection, tiers, *, allowed=TIERS, budget_usd=100.0, clock=lambda: 
         connection,
         tiers,
         lambda task: allowed if task == "intent" else (),
-        lambda answer: 1.0 - answer.token_probs[0],
         CONTENT,
         budget_usd,
         clock,

@@ -93,7 +93,10 @@ def test_a_conversation_goes_on_at_the_tier_whose_cache_holds_it(weighing, stub,
     assert response.headers["x-routenlp-tier"] == "mid"
     cost = ((TOKENS - 100) * CACHED_USD + 103 * 10.0) / 1e6
     assert float(response.headers["x-routenlp-cost-usd"]) == pytest.approx(cost)
-    assert steps(folder, response.headers["x-routenlp-trace-id"])[0]["cached_tokens"] == TOKENS - 100
+    trace = response.headers["x-routenlp-trace-id"]
+    found = detail(folder, trace)
+    assert found["steps"][0]["cached_tokens"] == TOKENS - 100
+    assert "prompt cache" in found["route_reason"]
 
 
 def test_another_conversation_does_not(weighing, stub):
@@ -131,11 +134,11 @@ def test_it_can_be_turned_off(stub, tmp_path):
         gateway.stop()
 
 
-def steps(folder, trace):
+def detail(folder, trace):
     connection = sqlite3.connect(folder / "r.db")
     try:
         query = "SELECT detail FROM traces WHERE id = ?"
         assert until(lambda: connection.execute(query, (trace,)).fetchone() is not None)
-        return json.loads(connection.execute(query, (trace,)).fetchone()[0])["steps"]
+        return json.loads(connection.execute(query, (trace,)).fetchone()[0])
     finally:
         connection.close()

@@ -79,6 +79,8 @@ def test_an_audit_is_run_labelled_and_graded_while_the_gateway_serves(gateway, s
     found = rows(folder, "SELECT tier, source, quality FROM grades ORDER BY tier")
     assert found == [("mid", "metric", 0.0), ("small", "metric", 0.0), ("top", "metric", 1.0)]
     assert state(folder, trace) == [("graded",)]
+    told = command(folder, "explain", trace)
+    assert "1.000 (metric: accuracy)" in told.replace("\n", " ")
     ask(gateway)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import sqlite3
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from routenlp.bench.six_tasks.table import Table
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.errors import MissingData
+from routenlp.store.sql.audits import Grade, TierAnswer, answers_of, grades_of
 from routenlp.store.sql.database import mapped, open_reader
 from routenlp.store.sql.reader import StoredTrace, read_trace
 
@@ -21,6 +23,7 @@ def run(store: Path, name: str, json_target: str | None) -> None:
     connection = open_reader(store)
     with mapped(store):
         trace = read_trace(connection, name)
+        audit = _read_audit(connection, trace) if trace is not None else None
     connection.close()
     if trace is None:
         raise MissingData(
@@ -30,10 +33,24 @@ def run(store: Path, name: str, json_target: str | None) -> None:
         )
     console = open_console(stderr=json_target == "-")
     show_lines(console, ["", *words(trace), ""])
-    show_tables(console, tables(trace))
+    show_tables(console, [*tables(trace), *(audit_tables(audit) if audit is not None else [])])
     show_lines(console, [f"Feedback: {said.kind} {said.value!r}" for said in trace.feedback])
     if json_target is not None:
-        write_json(asdict(trace), json_target)
+        write_json({**asdict(trace), "audit": asdict(audit) if audit is not None else None}, json_target)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAudit:
+    """What an audit brought so far."""
+
+    answers: tuple[TierAnswer, ...]
+    grades: tuple[Grade, ...]
+
+
+def _read_audit(connection: sqlite3.Connection, trace: StoredTrace) -> ReadAudit | None:
+    if not trace.audited:
+        return None
+    return ReadAudit(tuple(answers_of(connection, trace.id)), tuple(grades_of(connection, trace.id)))
 
 
 def words(trace: StoredTrace) -> list[str]:
@@ -69,6 +86,25 @@ def tables(trace: StoredTrace) -> list[Table]:
         rows = tuple((tier, _number(estimates.get(tier)), _number(chances.get(tier))) for tier in tiers)
         found.append(Table("Before any answer", ("tier", "expected quality", "chance of being first"), rows))
     return found
+
+
+def audit_tables(audit: ReadAudit) -> list[Table]:
+    """What every tier answered, and what that was worth; none where nothing was run yet."""
+    if not audit.answers:
+        return []
+    rows = tuple(
+        (
+            answer.tier,
+            answer.error or ("asked again" if answer.asked_again else "served"),
+            answer.model or UNKNOWN,
+            _number(answer.score),
+            f"${answer.cost_usd:.6f}",
+            ", ".join(f"{g.quality:.3f} ({g.source}: {g.grader})" for g in audit.grades if g.tier == answer.tier)
+            or UNKNOWN,
+        )
+        for answer in audit.answers
+    )
+    return [Table("Audit", ("tier", "answer", "model", "score", "paid again", "quality"), rows)]
 
 
 def _step(step: dict[str, Any]) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ class Course:
     failsafe: list[str] = field(default_factory=list)
     """Parts of ours that failed, so that the last tier answers."""
     route: Route | None = None
+    why_first: str = ""
+    """Why the first tier was asked, in words; empty where nothing was routed."""
     reason: str = ""
     upstream_s: float = 0.0
     """Time that tiers took."""

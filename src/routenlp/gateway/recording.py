@@ -58,7 +58,7 @@ def trace_record(
         completion_id=completion_id,
         key_id=key.id if key is not None else None,
         reason=course.reason,
-        route_reason=route.reason if route is not None else course.aim.why,
+        route_reason=course.why_first or course.aim.why,
         estimates={e.tier: e.quality for e in route.estimates} if route is not None else {},
         propensities={p.tier: p.probability for p in route.propensities} if route is not None else {},
         top_cost_usd=top_cost_usd(course, live),

@@ -82,7 +82,8 @@ def _start(
         return None
     course.route = ask.route
     if begin_at is not None and begin_at in course.aim.tiers:
-        return replace(ask, tier=begin_at, reason=f"{begin_at} began this turn")
+        ask = replace(ask, tier=begin_at, reason=f"{begin_at} began this turn")
+    course.why_first = ask.reason
     return ask
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from routenlp.backends.remote.failures import UpstreamError
+from routenlp.backends.remote.failures import Kind, UpstreamError
 from routenlp.cascade.machine import Ask, Done, advance, start
 from routenlp.cascade.policy import Policy
 from routenlp.gateway.course import Course, Escalation, Why
@@ -135,7 +135,8 @@ async def _cheap(tier: LiveTier, request: ChatRequest, course: Course) -> Whole 
         whole = await tier.whole(request, scored=True, limit_s=limit_s, last=False)
     except UpstreamError as error:
         course.failed(tier.tier.name, error, course.clock() - begun_s)
-        _LOG.warning("%s", error, extra={"trace_id": course.trace_id})
+        level = logging.INFO if error.kind is Kind.UNSAYABLE else logging.WARNING  # a refusal is no trouble
+        _LOG.log(level, "%s", error, extra={"trace_id": course.trace_id})
         return None
     course.answered(whole)
     return whole

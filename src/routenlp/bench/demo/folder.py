@@ -21,7 +21,7 @@ import yaml
 
 from routenlp.backends.recording import Row, write_recording
 from routenlp.errors import SettingsError
-from routenlp.settings import ContentSettings, GatewaySettings, PolicySettings, Settings, StoreSettings
+from routenlp.settings import AuditSettings, ContentSettings, GatewaySettings, PolicySettings, Settings, StoreSettings
 from routenlp.store.file_lock import open_locked
 from routenlp.types import Example
 
@@ -118,6 +118,7 @@ class DemoFolder:
             store=StoreSettings(url=f"sqlite:///{self.store.resolve()}"),
             content=ContentSettings(store="all", redact=()),
             gateway=GatewaySettings(port=0, admin_port=0),
+            audit=AuditSettings(rate=0.0, bootstrap_rate=0.0),
             cache_dir=str(Path(settings.cache_dir).expanduser().resolve()),
         )
 

@@ -63,7 +63,9 @@ class Plan:
     harm_level: float = 0.05
     proof_level: float = 0.10
     suspicion: float = 3.0
-    """An e-value of harm, as it stands, that is no proof and stops the candidate from going on."""
+    """An e-value of harm, as it stands, that proves nothing and stops the candidate from going on."""
+    suspect_from: int = 20
+    """From so many queries on, an estimate beyond the margin does so too."""
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip((0.0, *self.shares), self.shares, strict=False))
@@ -196,8 +198,9 @@ def log_proof(lost: FloatArray, margin: float) -> FloatArray:
 def _stream(task: Compared, early: Compared, segment: int | None, plan: Plan, wanted: float) -> Stream:
     audits, seen = (_lost_of_each_group(rows, segment) for rows in (task, early))
     lost = np.concatenate([seen, audits])
-    harm = log_harm(lost, plan.margin if segment is None else plan.segment_margin)
     whole = segment is None
+    margin = plan.margin if whole else plan.segment_margin
+    harm = log_harm(lost, margin)
     return Stream(
         task.task,
         segment,
@@ -206,10 +209,17 @@ def _stream(task: Compared, early: Compared, segment: int | None, plan: Plan, wa
         float(lost.mean()) if len(lost) else None,
         best(harm),
         first_crossing(harm, math.exp(-wanted)),
-        bool(len(harm) and harm[-1] >= math.log(plan.suspicion)),
+        _suspected(lost, harm, margin, plan),
         best(log_proof(audits, plan.margin)) if whole else None,
         _needed(audits, plan) if whole else 0,
     )
+
+
+def _suspected(lost: FloatArray, harm: FloatArray, margin: float, plan: Plan) -> bool:
+    if not len(lost):
+        return False
+    beyond = len(lost) >= plan.suspect_from and float(lost.mean()) > margin
+    return beyond or bool(harm[-1] >= math.log(plan.suspicion))
 
 
 def _lost_of_each_group(rows: Compared, segment: int | None) -> FloatArray:

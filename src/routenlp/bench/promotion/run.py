@@ -68,9 +68,17 @@ class _Tried:
     harmed_share: float | None
 
 
-def simulate(trials: int, advance: Callable[[int, int], None]) -> list[Row]:
-    """Every kind in simulated worlds."""
-    cells = [(Kind.BETTER, None), (Kind.NEUTRAL, None), *((kind, share) for kind in worlds.HARMFUL for share in SHARES)]
+Cell = tuple[Kind, float | None]
+"""A kind of candidate, and the share of the traffic in the cluster that it harms."""
+CELLS: tuple[Cell, ...] = (
+    (Kind.BETTER, None),
+    (Kind.NEUTRAL, None),
+    *((kind, share) for kind in worlds.HARMFUL for share in SHARES),
+)
+
+
+def simulate(trials: int, advance: Callable[[int, int], None], cells: Sequence[Cell] = CELLS) -> list[Row]:
+    """Candidates in simulated worlds."""
     rows = []
     for done, (kind, share) in enumerate(cells, start=1):
         tried: dict[int, list[_Tried]] = {n: [] for n in GATE_ROWS}
@@ -83,12 +91,14 @@ def simulate(trials: int, advance: Callable[[int, int], None]) -> list[Row]:
     return rows
 
 
-def try_students(task: students.Task, trials: int, advance: Callable[[int, int], None]) -> list[Row]:
-    """Every kind of real student of one task."""
-    tried: dict[Student, list[_Tried]] = {kind: [] for kind in Student}
+def try_students(
+    task: students.Task, trials: int, advance: Callable[[int, int], None], kinds: Sequence[Student] = tuple(Student)
+) -> list[Row]:
+    """Candidates with real students of one task."""
+    tried: dict[Student, list[_Tried]] = {kind: [] for kind in kinds}
     for seed in range(trials):
         current = students.in_force(task, seed=seed)
-        for kind in Student:
+        for kind in kinds:
             tried[kind].append(_real(task, kind, current, seed))
         advance(seed + 1, trials)
     return [_row(task.name, k.value, len(task.gate.ids), _expected(k), found) for k, found in tried.items()]

@@ -187,6 +187,7 @@ def test_a_refusal_is_said(client, stub):
         (refusing(400, "invalid_request_error"), 400, "invalid_request_error"),
         (refusing(413, "request_too_large"), 413, "request_too_large"),
         (refusing(401, "authentication_error"), 502, "upstream_status"),
+        (refusing(402, "billing_error"), 502, "upstream_status"),
         (refusing(404, "not_found_error"), 502, "upstream_status"),
         (refusing(429, "rate_limit_error", retry_after="77"), 429, "upstream_rate_limit"),
         (refusing(529, "overloaded_error", retry_after="77"), 503, "upstream_overloaded"),

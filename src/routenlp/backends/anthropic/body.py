@@ -85,7 +85,10 @@ def messages_body(fields: Mapping[str, msgspec.Raw], model: str, *, stream: bool
 
 def _bound(asked: dict[str, msgspec.Raw], most_tokens: int) -> int:
     given = [asked.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
-    return next((_read("max_tokens", raw, int) for raw in given if raw is not None), most_tokens)
+    bound = next((_read("max_tokens", raw, int | float) for raw in given if raw is not None), most_tokens)
+    if bound != bound // 1:
+        raise Unsayable("max_tokens", "is no whole number")
+    return int(bound)
 
 
 def _say_tools(asked: dict[str, msgspec.Raw], said: Said) -> None:

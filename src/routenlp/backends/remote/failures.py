@@ -69,5 +69,5 @@ class UpstreamError(BackendError):
 
 _PASSING = frozenset({408, 409, 429})
 """Statuses under 500 after which a retry may succeed."""
-_OURS = frozenset({401, 403, 404, 405})
-"""Statuses that our settings are to blame for (key, model, address), not the client."""
+_OURS = frozenset({401, 402, 403, 404, 405})
+"""Statuses that we are to blame for (key, credit, model, address), not the client."""

@@ -42,6 +42,8 @@ def test_the_clients_bound_goes_before_ours():
     assert said(max_tokens=5)["max_tokens"] == 5
     assert said(max_tokens=5, max_completion_tokens=7)["max_tokens"] == 7
     assert said(max_tokens=None)["max_tokens"] == 99
+    assert said(max_tokens=8.0)["max_tokens"] == 8
+    assert said(max_tokens=10**400)["max_tokens"] == 10**400
 
 
 def test_what_holds_the_default_anyway_is_left_out():
@@ -123,6 +125,8 @@ def test_a_tool_with_all_that_can_be_said_of_it():
         ("web_search_options", {}),
         ("x_new", 1),
         ("max_tokens", "many"),
+        ("max_tokens", 1.5),
+        ("temperature", 10**400),
     ],
 )
 def test_what_has_no_like_is_refused_by_name(field, value):

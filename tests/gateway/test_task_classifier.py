@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -113,6 +114,16 @@ def test_what_nothing_is_known_of_is_default_and_stays_behind_that_wall_too(gues
     assert response.headers["x-routenlp-task"] == "default"
     assert response.headers["x-routenlp-task-source"] == "default"
     assert response.headers["x-routenlp-tier"] == "mid"
+
+
+def test_doctor_says_what_it_knows_and_that_it_reads_a_query_again(guessing, folder):
+    command = [sys.executable, "-c", "from routenlp.cli.app import main; main()", "doctor", "--no-ask", "--json", "-"]
+    env = {**os.environ, "STUB_KEY": running.UPSTREAM_KEY}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    found = [(f["grade"], f["says"]) for f in json.loads(done.stdout)["findings"] if f["what"] == "task classifier"]
+    assert [grade for grade, _ in found] == ["ok", "warning"]
+    assert "knows intent, private; assigns from a confidence of" in found[0][1]
+    assert "--router" in found[1][1]
 
 
 def test_a_tag_is_believed(guessing, stub):

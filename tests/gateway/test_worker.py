@@ -81,6 +81,9 @@ def test_an_audit_is_run_labelled_and_graded_while_the_gateway_serves(gateway, s
     assert state(folder, trace) == [("graded",)]
     told = command(folder, "explain", trace)
     assert "1.000 (metric: accuracy)" in told.replace("\n", " ")
+    command(folder, "status", "--json", "status.json")
+    counts = json.loads((folder / "status.json").read_text())["audits"]
+    assert {"task": "intent", "state": "graded", "reason": "", "audits": 1} in counts
     ask(gateway)
 
 

@@ -63,12 +63,14 @@ def opened(folder: Path, *records: TraceRecord) -> sqlite3.Connection:
     return open_store(path)
 
 
-def audited(i: int = 0, *, request=ASKED, tiers=TIERS, served="small", at_s: float = NOW_S, **changes) -> TraceRecord:
+def audited(
+    i: int = 0, *, request=ASKED, tiers=TIERS, served="small", at_s: float = NOW_S, entropy=None, **changes
+) -> TraceRecord:
     """A request that `served` answered."""
     answers = {served: f"served by {served}"} if served else {}
     steps = (StepRecord(served, 100, 10, 1e-4, 0.3, score=0.1, accepted=True),) if served else ()
     return TraceRecord(
-        id=new_trace_id(at_s, i.to_bytes(10)),
+        id=new_trace_id(at_s, entropy or i.to_bytes(10)),
         at_s=at_s,
         task="intent",
         policy_version="p",

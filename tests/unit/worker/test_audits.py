@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+from math import sqrt
 
 import pytest
 from tests.unit.worker.made import NOW_S, Broken, Says, audited, opened, runner, states
@@ -89,6 +91,17 @@ def test_when_the_budget_is_used_up_the_rest_waits_and_nothing_is_skipped(tmp_pa
     assert (ran.answered, ran.budget_used_up) == (2, True)
     assert sorted(states(connection)) == [("answered", None)] * 2 + [("pending", None)] * 3
     assert run(runner(connection, tiers, budget_usd=2.5 * 110 * 110e-6, clock=lambda: NOW_S + 86_400.0)).answered == 2
+
+
+def test_those_that_the_budget_reaches_are_a_random_part_and_not_the_first(tmp_path) -> None:
+    draw = random.Random(0)
+    drawn = [audited(at_s=NOW_S + i, entropy=draw.randbytes(10)) for i in range(120)]
+    connection = opened(tmp_path, *drawn)
+    run(runner(connection, Says(), budget_usd=40.5 * 110 * 110e-6), most=200)
+    times = [t for (t,) in connection.execute("SELECT at_s FROM audits WHERE state = 'answered'")]
+    assert len(times) == 40
+    late = sum(t >= NOW_S + 60 for t in times)
+    assert abs(late - 20) < 4 * sqrt(40 * 0.25)
 
 
 def test_a_budget_of_nothing_runs_nothing_and_in_time_all_are_missing(tmp_path) -> None:

@@ -164,8 +164,9 @@ def task_classifier(settings: Settings, serving: Serving | None) -> StoredTasks 
         return None
     stored = stored_tasks.load(Path(settings.task_classifier.folder).expanduser())
     shared = serving.encoder if serving is not None else None
-    same = shared is not None and shared.name == stored.encoder.name
-    return StoredTasks(shared, stored.classifier) if shared is not None and same else stored
+    if isinstance(shared, LastTexts) and shared.name == stored.encoder.name:
+        return StoredTasks(shared.first, stored.classifier)
+    return stored
 
 
 def encoder_of_router(folder: Path) -> Encoder:

@@ -14,11 +14,16 @@ import pytest
 from tests.gateway import running
 from tests.gateway.running import until
 
+from routenlp import wiring
+from routenlp.replay import stored_tasks
+from routenlp.replay.task_training import Tagged, TaskPromise, train_tasks
+from routenlp.settings import load
 from routenlp.store.content import ContentPolicy
 from routenlp.store.sql.database import open_reader, open_store
 from routenlp.store.sql.reader import read_trace
 from routenlp.store.sql.records import Content, TraceRecord, new_trace_id
 from routenlp.store.sql.writer import RecordWriter
+from routenlp.types import Query
 
 WORDS = {
     "intent": ["inbox", "letter", "subject", "recipient", "attachment", "reply", "forward", "draft"],
@@ -124,6 +129,20 @@ def test_doctor_says_what_it_knows_and_that_it_reads_a_query_again(guessing, fol
     assert [grade for grade, _ in found] == ["ok", "warning"]
     assert "knows intent, private; assigns from a confidence of" in found[0][1]
     assert "--router" in found[1][1]
+
+
+def test_trained_on_the_routers_encoder_it_reads_a_query_for_both(policy_folder, tmp_path):
+    draw = random.Random(1)
+    tagged = [Tagged(Query(str(i), task, text(task, draw)), str(i)) for i in range(300) for task in WORDS]
+    trained = train_tasks(tagged, TaskPromise(), encoder=wiring.encoder_of_router(policy_folder), seed=0)
+    stored_tasks.save(tmp_path / "tasks", trained, TaskPromise())
+    more = f"task_classifier: {{folder: '{tmp_path}/tasks'}}"
+    settings = load(None, {}, default=running.settings("http://127.0.0.1:1/v1", policy_folder, more=more))
+    serving = wiring.serving_policy(settings)
+    stored = wiring.task_classifier(settings, serving)
+    assert serving.encoder.encode(["hello"]) is not serving.encoder.encode(["hello"])
+    first = stored.encoder.encode(["hello"])
+    assert serving.encoder.encode(["hello"]) is first
 
 
 def test_a_tag_is_believed(guessing, stub):

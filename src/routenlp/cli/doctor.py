@@ -131,7 +131,8 @@ def _task_classifier(settings: Settings) -> Iterator[Finding]:
     sure = stored.classifier.sure_from
     when = "never sure, it only narrows walls" if sure is None else f"assigns from a confidence of {sure:.4f} on"
     yield Finding(what, "ok", f"knows {', '.join(stored.classifier.tasks)}; {when}")
-    if serving is not None and serving.encoder is not stored.encoder:
+    router = serving.encoder if serving is not None else None
+    if router is not None and router.name != stored.encoder.name:
         says = "has another encoder than the router, so that queries are encoded twice. Train it with --router"
         yield Finding(what, "warning", says)
 

@@ -89,7 +89,9 @@ def _live(
     stored = wiring.task_classifier(settings, serving)
     guesses = GuessesTasks(stored.encoder, stored.classifier) if stored is not None else None
     policy = serving.policy if serving is not None else None
-    return Live(settings, tiers, served_tasks(settings, statuses), policy, guesses)
+    cached = any(tier.price.saved_by_cache_usd(1_000_000) > 0.0 for tier in portfolio.tiers)
+    weighs = settings.gateway.keep_prompt_caches and cached
+    return Live(settings, tiers, served_tasks(settings, statuses), policy, guesses, weighs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -117,7 +117,7 @@ class Chat:
         course = Course(trace_id, aim, begun_s, gateway.clock, is_audited(trace_id, aim.audit_rate))
         course.failsafe.extend(aim.failsafe)
         conversation = None
-        if live.settings.gateway.keep_prompt_caches:
+        if live.weighs_caches:
             caller = key.id if key is not None else ""
             conversation = conversation_of(caller, request.fields["messages"], request.size_bytes)
         return _Exchange(live, request, course, key, held, at_s, conversation)

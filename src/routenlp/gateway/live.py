@@ -60,6 +60,8 @@ class Live:
     policy: Policy | None
     guesses: GuessesTasks | None = None
     """Names the task of queries that have no tag; None: they are `default`."""
+    weighs_caches: bool = False
+    """Whether prompt caches are heeded, and some tier's price knows of them."""
     trial: OnTrial | None = None
     revision: int = -1
     """Of the store's policies, that this was built from."""

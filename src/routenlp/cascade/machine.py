@@ -108,5 +108,5 @@ def _check_climbs(policy: Policy, steps: tuple[Step, ...], call: Call) -> None:
 def _trace(policy: Policy, ask: Ask, steps: tuple[Step, ...], stop: Stop) -> Trace:
     if not any(step.answer is stop.answer for step in steps):
         raise IllegalMove("stop rule", "returned an answer that no tier gave", "Stop with one of the steps' answers.")
-    verdicts = tuple(replace(step, accepted=step.answer is stop.answer) for step in steps)
+    verdicts = tuple([Step(s.answer, s.score, s.threshold, accepted=s.answer is stop.answer) for s in steps])
     return Trace(ask.query, ask.route, verdicts, stop.answer, stop.reason, policy.version)

@@ -50,10 +50,9 @@ def aim_of(request: ChatRequest, headers: Mapping[bytes, bytes], live: Live, key
             untagged = of_untagged(live.guesses, request, key, live)
             source: TaskSource = "default" if untagged.served.task == DEFAULT_TASK else "classified"
             failed = ("classifier",) if untagged.guess is None else ()
-            automatic = _automatic(untagged.served, headers)
-            return replace(automatic, task_source=source, guess=untagged.guess, failsafe=failed)
+            return replace(_automatic(untagged.served, headers, source), guess=untagged.guess, failsafe=failed)
         source = "tagged" if tag else "default"
-        return replace(_automatic(_task(tag or DEFAULT_TASK, live), headers), task_source=source)
+        return _automatic(_task(tag or DEFAULT_TASK, live), headers, source)
     if request.model not in live.tiers:
         raise ApiError(404, f"The model {request.model!r} does not exist here.", param="model", code="model_not_found")
     tag = _tag(request, headers)
@@ -66,13 +65,13 @@ def aim_of(request: ChatRequest, headers: Mapping[bytes, bytes], live: Live, key
     return Aim(served, (request.model,), False, "the client named the tier", task_source=source)
 
 
-def _automatic(served: Served, headers: Mapping[bytes, bytes]) -> Aim:
+def _automatic(served: Served, headers: Mapping[bytes, bytes], source: TaskSource) -> Aim:
     if headers.get(_ROUTER_HEADER, b"").lower() == b"off":
-        return Aim(served, served.tiers[-1:], False, "the client asked for no routing")
+        return Aim(served, served.tiers[-1:], False, "the client asked for no routing", task_source=source)
     rate = served.audit_rate
     if not served.routed:
-        return Aim(served, served.tiers[-1:], False, f"task {served.task} is {served.status}", rate)
-    return Aim(served, served.tiers, len(served.tiers) > 1, "one tier alone is allowed", rate)
+        return Aim(served, served.tiers[-1:], False, f"task {served.task} is {served.status}", rate, source)
+    return Aim(served, served.tiers, len(served.tiers) > 1, "one tier alone is allowed", rate, source)
 
 
 def _tag(request: ChatRequest, headers: Mapping[bytes, bytes]) -> str | None:

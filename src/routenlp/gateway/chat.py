@@ -19,7 +19,7 @@ from routenlp.gateway.errors import ApiError, from_upstream
 from routenlp.gateway.headers import about
 from routenlp.gateway.live import Live
 from routenlp.gateway.prompt_caches import Conversation, conversation_of, worth_usd
-from routenlp.gateway.recording import content_of, top_cost_usd, trace_record
+from routenlp.gateway.recording import content_of, trace_record
 from routenlp.gateway.request import ChatRequest, parse
 from routenlp.gateway.sending import EVENTS, JSON, ClientLeft, Presence, read_body, send_error, send_whole
 from routenlp.gateway.serve_query import Onward, serve_query
@@ -110,7 +110,8 @@ class Chat:
         request = parse(body)
         live = arm_of(live, request, key.id if key is not None else "")
         aim = aim_of(request, headers, live, key)
-        request = replace(request, task=aim.served.task)
+        if request.task != aim.served.task:
+            request = replace(request, task=aim.served.task)
         held = gateway.access.reserve(key, aim, request, live)
         at_s = gateway.wall_clock()
         trace_id = new_trace_id(at_s, gateway.entropy(10))
@@ -189,8 +190,7 @@ class Chat:
                 content=content,
             )
             gateway.records.put(record)
-            top_usd = top_cost_usd(course, live)
-            saved = None if top_usd is None else top_usd - course.cost_usd
+            saved = None if record.top_cost_usd is None else record.top_cost_usd - record.cost_usd
             gateway.metrics.finished(course, record.tier, ended.outcome, saved)
             gateway.shadows.consider(live, exchange.request, course, exchange.at_s)
         except Exception:  # noqa: BLE001  (the answer is out already)

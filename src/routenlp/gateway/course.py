@@ -104,5 +104,5 @@ class Course:
     def accepted(self, tier: str, reason: str) -> Whole:
         """The answer of `tier` is the one returned."""
         self.reason = reason
-        self.steps = [replace(s, accepted=s.tier == tier and s.error is None) for s in self.steps]
+        self.steps = [replace(s, accepted=True) if s.tier == tier and s.error is None else s for s in self.steps]
         return self.wholes[tier]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from routenlp.gateway.course import Course
@@ -29,6 +30,7 @@ def about(course: Course, live: Live, tier: str | None, *, cost_known: bool) -> 
     return headers
 
 
+@lru_cache(1_024)
 def _plain(name: str) -> bytes:
     """Names are anything; headers are ASCII without commas."""
     return quote(name, safe=" /:@+").encode() if not name.isalnum() or not name.isascii() else name.encode()

@@ -90,7 +90,8 @@ def _start(
 def _advance(policy: Policy | None, ask: Ask, name: str, whole: Whole, course: Course) -> Ask | Done | None:
     if policy is None:
         return None
-    moved = _safely("policy", course, lambda: advance(policy, replace(ask, tier=name), whole.answer))
+    asked = ask if ask.tier == name else replace(ask, tier=name)
+    moved = _safely("policy", course, lambda: advance(policy, asked, whole.answer))
     if moved is None:
         return None
     steps = moved.steps if isinstance(moved, Ask) else moved.trace.steps
@@ -115,6 +116,8 @@ def _allowed(course: Course, live: Live, ask: Ask) -> str:
     tiers, sla_s = course.aim.tiers, course.aim.served.sla_s
     if sla_s is not None and course.elapsed_s() > sla_s - LEAST_S:
         return tiers[-1]
+    if ask.tier in tiers:
+        return ask.tier
     order = list(live.tiers)
     wanted = order.index(ask.tier)
     return next((tier for tier in tiers if order.index(tier) >= wanted), tiers[-1])

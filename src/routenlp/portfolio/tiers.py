@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from routenlp.errors import SettingsError
 from routenlp.portfolio.prices import Price
@@ -25,8 +25,11 @@ class Portfolio:
     """Tiers, cheapest first. Raises `SettingsError` when empty, when names repeat, or when prices fall."""
 
     tiers: tuple[Tier, ...]
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Of the tiers, cheapest first."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(tier.name for tier in self.tiers))
         if not self.tiers:
             raise SettingsError("portfolio", "is empty", "List at least one tier; the last is the top tier.")
         if len(set(self.names)) < len(self.tiers):
@@ -38,11 +41,6 @@ class Portfolio:
                     f"is under that of {cheaper.name}, which stands before it",
                     "List tiers cheapest first.",
                 )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the tiers, cheapest first."""
-        return tuple(tier.name for tier in self.tiers)
 
     @property
     def top(self) -> str:

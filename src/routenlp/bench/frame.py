@@ -42,6 +42,11 @@ def at_most(name: str, value: float, target: float) -> dict[str, object]:
     return {"name": name, "value": value, "target": target, "holds": value <= target}
 
 
+def at_least(name: str, value: float, target: float) -> dict[str, object]:
+    """A promise that holds where `value` is `target` or more."""
+    return {"name": f"{name} (at least)", "value": value, "target": target, "holds": value >= target}
+
+
 def all_hold(checks: Sequence[Mapping[str, object]]) -> bool:
     """Whether no check misses its target: else the command ends with exit code 1."""
     return all(check["holds"] for check in checks)

@@ -192,13 +192,15 @@ def store_bench_command(
 
 @bench.command("gateway")
 def gateway_bench_command(
-    quick: Annotated[bool, typer.Option("--quick", help="A fifth of the requests, and no long run.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A fifth of the requests, and a short long run.")] = False,
+    litellm: Annotated[Path | None, typer.Option(help="A virtual environment that has litellm[proxy].")] = None,
+    portkey: Annotated[Path | None, typer.Option(help="A folder with node_modules/@portkey-ai/gateway.")] = None,
     json_target: JsonTarget = None,
 ) -> None:
     """What the gateway adds: latency, processor, memory, against a stub. Exit code 1 where a target is missed."""
     from routenlp.cli import gateway_bench
 
-    gateway_bench.bench(json_target, quick=quick)
+    gateway_bench.bench(json_target, quick=quick, litellm=litellm, portkey=portkey)
 
 
 @bench.command("promotion")

@@ -26,6 +26,7 @@ from routenlp.gateway.assemble import Assembled, assemble, build_live, new_sessi
 from routenlp.gateway.logs import set_up_logs
 from routenlp.gateway.protocol import timed_protocol
 from routenlp.gateway.reload import Reloader
+from routenlp.replay.backtest.threads import one_thread
 from routenlp.settings import GatewaySettings, Settings
 
 _LOG = logging.getLogger("routenlp.gateway")
@@ -45,7 +46,7 @@ class _Server(uvicorn.Server):
 def run(read: Callable[[], Settings], environ: Mapping[str, str], said: Said) -> None:
     """Serves until a signal comes. Raises `RouteNlpError` where it cannot start."""
     settings = read()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with one_thread(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, read, environ, said))
 
 

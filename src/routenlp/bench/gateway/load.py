@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,12 +67,13 @@ class _Client(asyncio.Protocol):
             self.done.set_exception(exc or ConnectionResetError("the server closed the connection"))
 
 
-def request_bytes(url: str, body: bytes, key: str) -> bytes:
+def request_bytes(url: str, body: bytes, key: str, headers: Mapping[str, str] = {}) -> bytes:
     """A POST of chat completions on a kept connection."""
     host = urlsplit(url).netloc
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
-        f"authorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"authorization: Bearer {key}\r\n{more}content-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
@@ -92,10 +93,10 @@ async def _drive(url: str, requests: Sequence[bytes], connections: int) -> Loade
     return Loaded(time.perf_counter() - begun_s, tuple(times), len(refused))
 
 
-def load(url: str, bodies: Sequence[bytes], connections: int, key: str) -> Loaded:
+def load(url: str, bodies: Sequence[bytes], connections: int, key: str, headers: Mapping[str, str] = {}) -> Loaded:
     """Sends every body once over so many connections, and waits for all answers."""
     import uvloop
 
-    requests = [request_bytes(url, body, key) for body in bodies]
+    requests = [request_bytes(url, body, key, headers) for body in bodies]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_drive(url, requests, connections))

@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,35 @@ class Served:
             self.process.wait(5)
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+
+START_S = 120.0
+"""Of another gateway, to its first answer: LiteLLM reads for some ten seconds on an idle machine."""
+
+
+def start_other(
+    name: str,
+    command: Sequence[str],
+    url: str,
+    environ: Mapping[str, str],
+    answers: Callable[[], bool],
+    *,
+    folder: Path,
+) -> Served:
+    """Any program that will listen at `url`, once `answers` says so; raises `DataError` where it ends or never does."""
+    log = folder / f"{name}.log"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ROUTENLP_", "PYTHON"))}
+    with log.open("w", encoding="utf-8") as said:
+        process = subprocess.Popen(  # noqa: S603  (what the caller of the bench named)
+            list(command), cwd=folder, env=kept | dict(environ), stdout=said, stderr=said, text=True
+        )
+    served, begun_s = Served(name, process, url), time.monotonic()
+    while process.poll() is None and time.monotonic() - begun_s < START_S:
+        if answers():
+            return served
+        time.sleep(0.2)
+    served.stop()
+    raise DataError(name, f"did not start: {log.read_text(encoding='utf-8')[-400:]}", "See the message.")
 
 
 def start(name: str, arguments: Sequence[str], *, folder: Path) -> Served:

@@ -62,7 +62,7 @@ class StubProtocol(asyncio.Protocol):
                 return
             body = self._data[end + 4 : end + 4 + length]
             self._data = self._data[end + 4 + length :]
-            self._transport.write(STREAM if b'"stream":true' in body else WHOLE)
+            self._transport.write(STREAM if b'"stream":true' in body or b'"stream": true' in body else WHOLE)
 
 
 async def listen() -> None:

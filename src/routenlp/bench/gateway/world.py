@@ -44,12 +44,15 @@ def queries(n: int, *, seed: int) -> list[Asked]:
     return out
 
 
-def bodies(n: int, *, seed: int, stream: bool) -> list[bytes]:
+ROUTED = f"auto:{TASK}"
+
+
+def bodies(n: int, *, seed: int, stream: bool, model: str = ROUTED) -> list[bytes]:
     """Requests of an OpenAI client, each with another query."""
     more = {"stream": True} if stream else {}
     return [
         json.dumps(
-            {"model": f"auto:{TASK}", "messages": [{"role": "user", "content": asked.text}], **more},
+            {"model": model, "messages": [{"role": "user", "content": asked.text}], **more},
             separators=(",", ":"),
         ).encode()
         for asked in queries(n, seed=seed)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from routenlp.bench.frame import at_most, frame
+from routenlp.bench.frame import at_least, at_most, frame
 from routenlp.bench.router.apgr import OURS, SENTENCES, SETTINGS, Ranking
 from routenlp.bench.router.recordings import KINDS, TIER_MEAN, Worth
 from routenlp.bench.router.run import Found
@@ -190,17 +190,17 @@ def checks(found: Found) -> list[dict[str, object]]:
             out.append(at_most(f"{name}: rule over the better of route-only and cascade-only", over, REACH_AIM))
     for encoder, decided in found.decisions.items():
         out.append(at_most(f"decision p50, s, {encoder}", decided.short_p50_s, DECISION_S[encoder]))
-    out.append(_at_least("short queries/s in a batch, static", found.decisions["static"].batch_per_s, STATIC_PER_S))
+    out.append(at_least("short queries/s in a batch, static", found.decisions["static"].batch_per_s, STATIC_PER_S))
     out.append(at_most("artefact, MB", found.training.artefact_mb, ARTEFACT_MB))
     out.append(at_most("loading, s", found.training.load_s, LOAD_S))
     out.append(at_most("training, s", found.training.train_s, TRAIN_S))
-    out.append(_at_least("same bytes from the same seed", float(found.training.same_bytes), 1.0))
+    out.append(at_least("same bytes from the same seed", float(found.training.same_bytes), 1.0))
     return out
 
 
 def _reaches_apgr(rankings: Sequence[Ranking], setting: str, target: float) -> dict[str, object]:
     mine = [r.apgr for r in rankings if r.setting == setting and r.system == OURS]
-    return _at_least(f"APGR of {OURS}, {setting}", float(np.mean(mine)), target)
+    return at_least(f"APGR of {OURS}, {setting}", float(np.mean(mine)), target)
 
 
 def _beats_mean(worths: Sequence[Worth], kind: str) -> dict[str, object]:
@@ -208,17 +208,13 @@ def _beats_mean(worths: Sequence[Worth], kind: str) -> dict[str, object]:
     better = 0
     for recording in dict.fromkeys(w.recording for w in worths):
         better += _loss(worths, recording, kind) < _loss(worths, recording, TIER_MEAN)
-    return _at_least(f"recordings on which {kind} beats the tier mean in log-loss", float(better), 1.0)
+    return at_least(f"recordings on which {kind} beats the tier mean in log-loss", float(better), 1.0)
 
 
 def _loss(worths: Iterable[Worth], recording: str, system: str) -> float:
     return float(
         np.mean([w.log_loss for w in worths if w.recording == recording and w.system == system and w.log_loss])
     )
-
-
-def _at_least(name: str, value: float, target: float) -> dict[str, object]:
-    return {"name": f"{name} (at least)", "value": value, "target": target, "holds": value >= target}
 
 
 def as_json(found: Found) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""One thread for linear algebra.
+"""One thread for linear algebra: in backtests, and in the gateway, whose products are of one row.
 
 The matrices of a backtest are small: on two idle cores a second thread spared 5% of the time and cost 57% more of the
 processor. On a busy machine threads spin while they wait for each other: beside three other processes on two cores, a
@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 
 def one_thread() -> AbstractContextManager[object]:
-    """Holds BLAS to one thread meanwhile. Without threadpoolctl, which comes with scikit-learn, it does nothing."""
+    """Holds BLAS to one thread meanwhile. Without threadpoolctl, which the extras bring, it does nothing."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:

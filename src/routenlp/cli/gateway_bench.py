@@ -53,6 +53,7 @@ def bench(json_target: str | None, *, quick: bool, litellm: Path | None, portkey
                 checks=checked,
                 memory=memory_mb,
                 peers=dict(found.peers),
+                peers_failed=list(found.failures),
                 quick=quick,
             ),
             json_target,
@@ -66,8 +67,9 @@ def _peers(found: Found) -> Iterator[str]:
     for name, version in found.peers.items():
         if version is None:
             yield f"{name}: absent. --{name.lower()} names the folder where it is installed."
-        else:
-            yield f"{name} {version}: ours serves {found.times(name):.1f} times its requests a second, or more."
+        elif (times := found.times(name)) is not None:
+            yield f"{name} {version}: ours serves {times:.1f} times its requests a second, or more."
+    yield from found.failures
 
 
 def _say(what: str) -> None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+_LENGTH = b"\r\ncontent-length:"
+"""At the beginning of a line: some gateways repeat an endpoint's headers under longer names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -50,9 +53,9 @@ class _Client(asyncio.Protocol):
         if end < 0:
             return
         head = self._data[:end].lower()
-        at = head.find(b"content-length:")
+        at = head.find(_LENGTH)
         if at >= 0:
-            whole = len(self._data) >= end + 4 + int(head[at + 15 :].split(b"\r\n", 1)[0])
+            whole = len(self._data) >= end + 4 + int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0])
         else:
             whole = self._data.endswith(b"0\r\n\r\n")
         if whole:

@@ -78,7 +78,7 @@ def row(system: str, connections: int, per_s: float) -> Row:
 def found(**peers_found: str | None) -> Found:
     rows = [row(s, n, 600.0) for s in (STUB, BARE, OURS) for n in CONNECTIONS]
     rows += [row(name, n, 60.0 if n == 16 else 30.0) for name in peers_found for n in CONNECTIONS]
-    return Found(tuple(rows), peers_found, 80.0, 81.0, 1_000, 1.0)
+    return Found(tuple(rows), peers_found, (), 80.0, 81.0, 1_000, 1.0)
 
 
 def test_ours_is_compared_where_it_is_least_ahead() -> None:
@@ -102,6 +102,17 @@ def test_a_peer_is_measured_in_the_same_run(tmp_path: Path) -> None:
     assert seen.row("LiteLLM", 1, stream=True).requests < seen.row(OURS, 1, stream=True).requests == 200
     assert sum(r.refused for r in seen.rows) == 0
     assert (seen.times("LiteLLM") or 0.0) > 0.0
+
+
+@pytest.mark.slow
+def test_what_a_peer_cannot_do_has_no_row(tmp_path: Path) -> None:
+    no_streams = "from routenlp.bench.gateway import stub\nstub.STREAM = stub.STREAM.replace(b'200 OK', b'500 No')\n"
+    refuses = LISTENS.replace("asyncio.run(main())", f"{no_streams}asyncio.run(main())")
+    litellm = environment(tmp_path / "env", "1.106.3", refuses)
+    seen = run(requests=20, long_requests=20, seed=0, advance=lambda _: None, litellm=litellm)
+    assert {r.stream for r in seen.rows if r.system == "LiteLLM"} == {False}
+    assert len(seen.failures) == len(CONNECTIONS)
+    assert seen.failures[0] == "LiteLLM, 1 connections, streams: answered with an error"
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from routenlp.router.landmarks import LandmarkEstimates
 from routenlp.router.logistic import LogisticEstimates
 from routenlp.router.ridge import TASK_SCALE, RidgeEstimates
 from routenlp.router.stack import StackedEstimates
+from routenlp.router.token_costs import TokenCosts
 from routenlp.types import FloatArray, Vectors
 
 TOLERANCE = 1e-5
@@ -31,7 +32,26 @@ OneRow = Callable[[Vectors, int], list[list[float]]]
 
 
 def one_row(estimators: Sequence[Estimator]) -> OneRow:
-    """Fused where all are stacks of the kinds in `_HEADS`, else one after the other. Threads may share it."""
+    """Fused where all are stacks of the kinds in `_HEADS`, else one after the other. Threads may share it.
+
+    Of costs from tokens the stack of output tokens takes part, and is priced at the end.
+    """
+    found = _one_row([e.written if isinstance(e, TokenCosts) else e for e in estimators])
+    priced = {at: e for at, e in enumerate(estimators) if isinstance(e, TokenCosts)}
+    if not priced:
+        return found
+
+    def estimate(features: Vectors, task: int) -> list[list[float]]:
+        out = found(features, task)
+        for at, costs in priced.items():
+            read, written = costs.read.of(features[None])[0], np.array(out[at]) * costs.mean_written
+            out[at] = costs.priced(read, written).tolist()
+        return out
+
+    return estimate
+
+
+def _one_row(estimators: Sequence[Estimator]) -> OneRow:
     stacks = [e for e in estimators if isinstance(e, StackedEstimates) and e.members and _all_have_heads(e)]
     if len(stacks) == len(estimators):
         return _Fused(stacks).estimate

@@ -16,15 +16,6 @@ from routenlp.types import FloatArray, Parts, Vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Expectation:
-    """Estimates and how sure they are, each of shape (n, K)."""
-
-    quality: FloatArray
-    variance: FloatArray
-    """Of the estimate, not of the outcome: how far the members disagree about it."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class StackedEstimates:
     """Of each tier a convex blend of the members' estimates, through the map of its (tier, task).
 
@@ -54,23 +45,6 @@ class StackedEstimates:
             blend = sum(w * m.estimate(features, task) for w, m in zip(self.weights, self.members, strict=True))
             out[:, self.learned] = self._mapped(np.asarray(blend), task)
         return out
-
-    def expect(self, features: Vectors, task: NDArray[np.int64]) -> Expectation:
-        """The same with variances: the members' weighted spread around their blend; 0 for a tier not learned."""
-        quality = np.repeat(self.mean[None, :], len(task), axis=0)
-        variance = np.zeros_like(quality)
-        if self.members:
-            opinions = self._opinions(features, task)
-            blend = self._blend(opinions)
-            quality[:, self.learned] = self._mapped(blend, task)
-            variance[:, self.learned] = np.einsum("mnk,mk->nk", (opinions - blend) ** 2, self.weights)
-        return Expectation(quality, variance)
-
-    def _opinions(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
-        return np.stack([member.estimate(features, task) for member in self.members])
-
-    def _blend(self, opinions: FloatArray) -> FloatArray:
-        return np.asarray((opinions * self.weights[:, None, :]).sum(axis=0))
 
     def _mapped(self, blend: FloatArray, task: NDArray[np.int64]) -> FloatArray:
         return blend if self.maps is None else self.maps.of(blend, task)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from tests.unit.graded_world import TASKS, bounds, graded_world
 
 from routenlp.router.stack import StackedEstimates
@@ -24,23 +23,7 @@ def test_all_weight_on_one_member_is_that_member():
         assert np.allclose(with_weight(first).estimate(rows.features, rows.task), expected)
 
 
-def test_an_estimate_comes_with_its_variance():
-    found = fitted.expect(rows.features, rows.task)
-    assert np.allclose(found.quality, fitted.estimate(rows.features, rows.task))
-    assert found.variance.shape == (300, 3)
-    assert (found.variance >= 0.0).all()
-    assert found.variance.max() > 0.0
-
-
-def test_variance_is_how_far_members_disagree():
-    first, second = (member.estimate(rows.features, rows.task) for member in fitted.members)
-    found = with_weight(0.5).expect(rows.features, rows.task)
-    assert np.allclose(found.variance, (first - second) ** 2 / 4.0)
-    assert with_weight(1.0).expect(rows.features, rows.task).variance.max() == pytest.approx(0.0)
-
-
 def test_a_stack_of_nothing_says_the_means():
     mean = np.array([0.2, 0.7])
     empty = StackedEstimates((), np.zeros((0, 0)), None, np.zeros(0, dtype=np.int64), mean)
     assert (empty.estimate(rows.features, rows.task) == mean).all()
-    assert (empty.expect(rows.features, rows.task).variance == 0.0).all()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from routenlp.router.estimators import estimator_from_parts
+from routenlp.router.one_row import TOLERANCE, one_row
 from routenlp.router.reading import SurfaceFrame, frame_surface, surface
 from routenlp.router.token_costs import TokenCosts
 from routenlp.training.token_fit import TokenRows, fit_token_costs
@@ -71,6 +72,17 @@ def test_it_is_stored_and_built_again() -> None:
     task = np.zeros(len(features), dtype=np.int64)
     again = estimator_from_parts(model.parts())
     np.testing.assert_array_equal(again.estimate(features, task), model.estimate(features, task))
+
+
+def test_one_query_costs_what_it_costs_among_others() -> None:
+    model = fitted()
+    _, features, _, _, _ = world(seed=1)
+    task = np.zeros(len(features), dtype=np.int64)
+    together, route = model.estimate(features, task), one_row([model.written, model])
+    for i in range(20):
+        written, cost = route(features[i], 0)
+        np.testing.assert_allclose(cost, together[i], atol=TOLERANCE)
+        np.testing.assert_allclose(written, model.written.estimate(features[i : i + 1], task[:1])[0], atol=TOLERANCE)
 
 
 def test_answers_without_counts_are_left_out() -> None:

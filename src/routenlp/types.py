@@ -89,6 +89,8 @@ class Estimate:
     """Expected quality of the tier's answer, in [0, 1]."""
     cost_usd: float | None = None
     """Expected cost of the query at this tier; None where the router does not say."""
+    latency_s: float | None = None
+    """Median seconds that the tier is expected to take; None where the router does not say."""
     cached_usd: float = 0.0
     """What comes off that cost because the tier's prompt cache holds the conversation so far."""
 

@@ -70,7 +70,7 @@ class ContinuationRule:
         state = sum(1 << k for k in answers)
         predicted = self._one.predict(task, expected, {k: _known(step) for k, step in answers.items()}, state)
         utility = self.of_task.get(route.task, self.utility)
-        late = self._late(utility.deadlines, task, steps)
+        late = self._late(utility.deadlines, task, route, steps)
         decided = decide_one(predicted, state, self._relative_cost(estimates), utility, self.reach, late)
         if decided.call != STOPS:
             return Call(self.tiers[decided.call], self._why_call(predicted, decided.call, decided.answer, late))
@@ -114,14 +114,17 @@ class ContinuationRule:
             for estimate, mean in zip(estimates, self._mean_usd, strict=True)
         ]
 
-    def _late(self, deadlines: Deadlines | None, task: int, steps: tuple[Step, ...]) -> Late | None:
+    def _late(self, deadlines: Deadlines | None, task: int, route: Route, steps: tuple[Step, ...]) -> Late | None:
         if deadlines is None:
             return None
         at, spent_s = np.array([task]), np.zeros(1)
         for step in steps:
             k = np.array([self._tier_at[step.answer.tier]])
             spent_s += deadlines.taken(at, k, np.array([step.answer.latency_s]))
-        return deadlines.weigh(at, spent_s)
+        by_tier = {estimate.tier: estimate.latency_s for estimate in route.estimates}
+        given = [by_tier.get(tier) for tier in self.tiers]
+        expected = np.array([[math.nan if seconds is None else math.log(seconds) for seconds in given]])
+        return deadlines.weigh(at, spent_s, expected)
 
     def _to_the_top(self, steps: tuple[Step, ...]) -> Stop | Call:
         if steps and steps[-1].answer.tier == self.tiers[-1]:

@@ -1,6 +1,7 @@
 """Time: how likely each tier's answer comes too late, and which tiers are out of the question in the time left.
 
-A tier's latency on a task is log-normal. With r seconds of a task's limit left, an answer of tier k is late with
+A tier's latency is log-normal, around what the router expects of the query where it says, else around what is usual of
+its task. With r seconds of a task's limit left, an answer of tier k is late with
 P(latency_k > r); that costs nu of its quality. A tier that is more likely late than not, whose median is over r, is
 *infeasible* and not called. Where a task has no limit, or a tier's latency is not known, nothing is said of it.
 """
@@ -34,13 +35,19 @@ class Latency:
     log_mean: FloatArray
     """Of ln(latency), shape (tasks, K); NaN where nothing is known."""
     log_sd: FloatArray
-    """Its standard deviation, shape (tasks, K), positive; NaN where nothing is known."""
+    """Its standard deviation around that or, where the router expects a latency of each query, around what it expects;
+    shape (tasks, K), positive; NaN where nothing is known."""
 
-    def late(self, task: NDArray[np.int64], left_s: FloatArray) -> FloatArray:
-        """P(latency > what is left), shape (n, K); NaN where nothing is known. `left_s`: (n,); none left is late."""
+    def late(self, task: NDArray[np.int64], left_s: FloatArray, log_median: FloatArray | None = None) -> FloatArray:
+        """P(latency > what is left), shape (n, K); NaN where nothing is known. `left_s`: (n,); none left is late.
+
+        `log_median`: ln of the seconds expected of these queries, shape (n, K), NaN where the task's usual is taken.
+        """
         with np.errstate(divide="ignore"):
             log_left = np.log(np.maximum(left_s, 0.0))
-        return normal_tail((log_left[:, None] - self.log_mean[task]) / self.log_sd[task])
+        usual = self.log_mean[task]
+        middle = usual if log_median is None else np.where(np.isnan(log_median), usual, log_median)
+        return normal_tail((log_left[:, None] - middle) / self.log_sd[task])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,9 +74,9 @@ class Deadlines:
     nu: FloatArray
     """Of each task, shape (tasks,), in quality units: what a late answer loses. 0 or more."""
 
-    def weigh(self, task: NDArray[np.int64], spent_s: FloatArray) -> Late:
-        """`spent_s`: of each query so far, shape (n,)."""
-        late = self.latency.late(task, self.limit_s[task] - spent_s)
+    def weigh(self, task: NDArray[np.int64], spent_s: FloatArray, log_median: FloatArray | None = None) -> Late:
+        """`spent_s`: of each query so far, shape (n,). `log_median`: as in `Latency.late`."""
+        late = self.latency.late(task, self.limit_s[task] - spent_s, log_median)
         late[np.isnan(late)] = 0.0
         return Late(self.nu[task][:, None] * late, late <= MOST_LATE)
 

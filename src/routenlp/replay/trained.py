@@ -235,7 +235,14 @@ def _trained(
     steps = {task: walk.step for task, walk in walk_of.items()}
     usual = Counter(steps.values()).most_common(1)[0][0]
     router = LearnedRouter(
-        read.encoder, read.surface, tiers.names, train.task_names, fitted.router, fitted.cost, fitted.top_cost_usd
+        read.encoder,
+        read.surface,
+        tiers.names,
+        train.task_names,
+        fitted.router,
+        fitted.cost,
+        fitted.top_cost_usd,
+        latency=fitted.latency.model,
     )
     run = run_by_task(ladder, folds.test, steps)
     handled_at = np.array([walk_of[task].wanted.target.handled_at for task in train.task_names])

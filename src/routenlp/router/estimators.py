@@ -10,6 +10,7 @@ from routenlp.errors import ArtefactError
 from routenlp.router.clusters import ClusterEstimates
 from routenlp.router.factors import FactorEstimates
 from routenlp.router.landmarks import LandmarkEstimates
+from routenlp.router.latency import LatencyEstimates
 from routenlp.router.logistic import LogisticEstimates
 from routenlp.router.mlp import MlpEstimates
 from routenlp.router.neighbours import NeighbourEstimates
@@ -45,6 +46,8 @@ def estimator_from_parts(parts: Parts) -> Estimator:
         return StackedEstimates.from_parts(parts, estimator_from_parts)
     if parts.kind == TokenCosts.KIND:
         return TokenCosts.from_parts(parts, estimator_from_parts)
+    if parts.kind == LatencyEstimates.KIND:
+        return LatencyEstimates.from_parts(parts, estimator_from_parts)
     known = {**MEMBERS, **BESIDE}
     if parts.kind not in known:
         raise ArtefactError(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import exp, isnan
 from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from routenlp.contracts import Encoder, Estimator
+from routenlp.router.latency import LatencyEstimates
 from routenlp.router.nested import joined, part_of
 from routenlp.router.one_row import OneRow, one_row
 from routenlp.router.reading import SurfaceFrame, reading
 from routenlp.types import Estimate, Parts, Query, Route
+
+_LATENCY = "latency"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +38,8 @@ class LearnedRouter:
     top_cost_usd: float
     price: float = 0.0
     """Of cost, in quality units; 0 looks at quality alone. With a continuation rule behind it, nothing reads this."""
+    latency: LatencyEstimates | None = None
+    """How long tiers take, where queries tell more than their task; None: the router does not say."""
     _position: dict[str, int] = field(init=False, repr=False)
     _one: OneRow = field(init=False, repr=False)
 
@@ -41,7 +47,7 @@ class LearnedRouter:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_position", {task: i for i, task in enumerate(self.tasks)})
-        object.__setattr__(self, "_one", one_row([self.quality, self.cost]))
+        object.__setattr__(self, "_one", one_row([self.quality, self.cost, *self._late()]))
 
     def route(self, query: Query) -> Route:
         """Estimates of every tier for `query`."""
@@ -52,11 +58,13 @@ class LearnedRouter:
         if not text.strip():
             return self._to_the_top(query, "an empty text goes to the top tier")
         features = self.surface.beside(self.encoder.encode([text]), [text])
-        quality, cost = self._one(features[0], at)
+        quality, cost, *late = self._one(features[0], at)
         value = [q - self.price * c for q, c in zip(quality, cost, strict=True)]
         _, first = max(zip(value, range(len(value)), strict=True))
         usd = self.top_cost_usd
-        estimates = tuple([Estimate(tier, q, c * usd) for tier, q, c in zip(self.tiers, quality, cost, strict=True)])
+        seconds = [None if isnan(ln) else exp(ln) for ln in late[0]] if late else [None] * len(cost)
+        each = zip(self.tiers, quality, cost, seconds, strict=True)
+        estimates = tuple([Estimate(tier, q, c * usd, s) for tier, q, c, s in each])
         reason = f"the router expects quality {quality[first]:.2f} of {self.tiers[first]}, worth most for its cost"
         return Route(query.task, self.tiers[first], estimates, reason)
 
@@ -70,12 +78,14 @@ class LearnedRouter:
             "price": self.price,
         }
         arrays = {"surface_mean": self.surface.mean, "surface_scale": self.surface.scale}
-        return joined(self.KIND, meta, {"quality": self.quality.parts(), "cost": self.cost.parts()}, arrays)
+        late = {} if self.latency is None else {_LATENCY: self.latency.parts()}
+        return joined(self.KIND, meta, {"quality": self.quality.parts(), "cost": self.cost.parts(), **late}, arrays)
 
     @classmethod
     def from_parts(cls, parts: Parts, encoder: Encoder, build: Callable[[Parts], Estimator]) -> LearnedRouter:
         """The inverse of `parts`; `build` makes estimators. Raises `KeyError` where a part is missing."""
         meta = cast("Mapping[str, Any]", parts.meta)
+        late = build(part_of(parts, _LATENCY)) if _LATENCY in meta["parts"] else None
         mean, scale = (np.asarray(parts.arrays[f"surface_{name}"], dtype=np.float64) for name in ("mean", "scale"))
         return cls(
             encoder,
@@ -86,7 +96,11 @@ class LearnedRouter:
             build(part_of(parts, "cost")),
             float(meta["top_cost_usd"]),
             float(meta["price"]),
+            late if isinstance(late, LatencyEstimates) else None,
         )
+
+    def _late(self) -> list[LatencyEstimates]:
+        return [] if self.latency is None else [self.latency]
 
     def _to_the_top(self, query: Query, reason: str) -> Route:
         return Route(query.task, self.tiers[-1], (), reason)

@@ -18,6 +18,7 @@ import numpy as np
 
 from routenlp.contracts import Estimator
 from routenlp.router.landmarks import LandmarkEstimates
+from routenlp.router.latency import LatencyEstimates
 from routenlp.router.logistic import LogisticEstimates
 from routenlp.router.ridge import TASK_SCALE, RidgeEstimates
 from routenlp.router.stack import StackedEstimates
@@ -34,21 +35,26 @@ OneRow = Callable[[Vectors, int], list[list[float]]]
 def one_row(estimators: Sequence[Estimator]) -> OneRow:
     """Fused where all are stacks of the kinds in `_HEADS`, else one after the other. Threads may share it.
 
-    Of costs from tokens the stack of output tokens takes part, and is priced at the end.
+    Of costs from tokens and of latencies the stack inside takes part, and the rest follows from what it says.
     """
-    found = _one_row([e.written if isinstance(e, TokenCosts) else e for e in estimators])
-    priced = {at: e for at, e in enumerate(estimators) if isinstance(e, TokenCosts)}
-    if not priced:
+    found = _one_row([_inside(e) for e in estimators])
+    outer = [(at, e) for at, e in enumerate(estimators) if isinstance(e, TokenCosts | LatencyEstimates)]
+    if not outer:
         return found
 
     def estimate(features: Vectors, task: int) -> list[list[float]]:
         out = found(features, task)
-        for at, costs in priced.items():
-            read, written = costs.read.of(features[None])[0], np.array(out[at]) * costs.mean_written
-            out[at] = costs.priced(read, written).tolist()
+        for at, e in outer:
+            out[at] = e.of_row(out[at], features, task)
         return out
 
     return estimate
+
+
+def _inside(estimator: Estimator) -> Estimator:
+    if isinstance(estimator, TokenCosts):
+        return estimator.written
+    return estimator.moved if isinstance(estimator, LatencyEstimates) else estimator
 
 
 def _one_row(estimators: Sequence[Estimator]) -> OneRow:

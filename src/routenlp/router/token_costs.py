@@ -61,6 +61,13 @@ class TokenCosts:
         """Shape (n, K)."""
         return self.priced(self.read.of(features), self.output_tokens(features, task))
 
+    def of_row(self, written: list[float], features: Vectors, task: int) -> list[float]:  # noqa: ARG002 - as latencies
+        """The same of one query, features of shape (d,), where `written` is known as its estimator says it."""
+        found: list[float] = self.priced(
+            self.read.of(features[None])[0], np.array(written) * self.mean_written
+        ).tolist()
+        return found
+
     def output_tokens(self, features: Vectors, task: NDArray[np.int64]) -> FloatArray:
         """Expected length of each tier's answer, shape (n, K)."""
         return np.asarray(self.written.estimate(features, task) * self.mean_written)

@@ -15,6 +15,7 @@ from routenlp.grading.preferences import PreferencePairs
 from routenlp.router.stack import StackedEstimates
 from routenlp.router.token_costs import TokenCosts
 from routenlp.training.answer_quality import fit_answers
+from routenlp.training.latency_fit import FittedLatency, fit_query_latency
 from routenlp.training.outcomes_present import Fitted
 from routenlp.training.preference_fit import fit_preferences
 from routenlp.training.stack_fit import fit_stack
@@ -78,6 +79,8 @@ class FittedContinuation:
     """q_k(x, S) of the training rows, shape (states, n, K)."""
     held_out_cost: FloatArray
     """c_k(x) / c_top of the training rows, shape (n, K)."""
+    latency: FittedLatency
+    """How long tiers take."""
 
 
 def fit_continuation_rule(rows: TrainingRows, *, seed: int) -> FittedContinuation:
@@ -91,8 +94,11 @@ def fit_continuation_rule(rows: TrainingRows, *, seed: int) -> FittedContinuatio
     costs = _costs(rows, top_cost_usd, seed)
     evidence = Evidence(rows.task, routes.held_out, rows.confidence, rows.length)
     answers = fit_answers(evidence, rows.quality, rows.groups, tasks=rows.tasks, seed=seed)
+    latency = fit_query_latency(
+        rows.latency_s, rows.features, rows.task, rows.groups, tasks=rows.tasks, tiers=tiers, seed=seed
+    )
     return FittedContinuation(
-        routes.model, costs.model, top_cost_usd, answers.quality, answers.held_out, costs.held_out
+        routes.model, costs.model, top_cost_usd, answers.quality, answers.held_out, costs.held_out, latency
     )
 
 

@@ -57,3 +57,14 @@ def test_a_latency_that_was_not_measured_counts_as_the_median():
     assert limit.taken(TASK, first, np.array([0.3]))[0] == 0.3
     unknown = Deadlines(of(np.nan), np.array([1.0]), np.array([0.0]))
     assert unknown.taken(TASK, first, np.array([np.nan]))[0] == 0.0
+
+
+def test_what_is_expected_of_a_query_goes_before_what_is_usual():
+    limit = Deadlines(of(0.8), np.array([1.0]), np.array([1.0]))
+    usual = limit.weigh(TASK, np.zeros(1))
+    slow = limit.weigh(TASK, np.zeros(1), np.log([[2.0]]))
+    unknown = limit.weigh(TASK, np.zeros(1), np.array([[np.nan]]))
+    assert usual.feasible[0, 0]
+    assert not slow.feasible[0, 0]
+    assert slow.penalty[0, 0] > usual.penalty[0, 0]
+    assert unknown.penalty[0, 0] == usual.penalty[0, 0]

@@ -21,7 +21,7 @@ from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.replay.stored_router import StoredRouter
 from routenlp.replay.trained import Trained, log_loss, train
 from routenlp.replay.wanted import Wanted, WantedOfTasks
-from routenlp.types import Answer, Parts, Query, Task
+from routenlp.types import Answer, FloatArray, Parts, Query, Task
 
 pytestmark = pytest.mark.slow
 
@@ -71,12 +71,13 @@ def policy_of(stored: StoredRouter, table: OutcomeTable) -> Policy:
     return Policy(Portfolio(tiers), tasks, stored.router, Confidences(known), stored.stop_rule)
 
 
-def cost_served(policy: Policy, table: OutcomeTable, at: int) -> float:
+def cost_served(policy: Policy, table: OutcomeTable, at: int, latency_s: FloatArray | None = None) -> float:
     query = Query(table.ids[at], table.tasks[at], (table.texts or ())[at])
     state: Ask | Done = start(policy, query)
     while isinstance(state, Ask):
-        usd = COSTS[MODELS.index(state.tier)]
-        state = advance(policy, state, Answer(state.tier, query.id, None, 1, 1, usd, 0.1))
+        k = MODELS.index(state.tier)
+        seconds = 0.1 if latency_s is None else float(latency_s[k])
+        state = advance(policy, state, Answer(state.tier, query.id, None, 1, 1, COSTS[k], seconds))
     return state.trace.cost_usd
 
 
@@ -88,6 +89,34 @@ def test_the_stored_router_serves_at_the_cost_that_was_measured(
     served = sum(cost_served(policy, table, int(at)) for at in test) / (COSTS[-1] * len(test))
     assert served == pytest.approx(trained.point.cost_ratio.estimate, abs=1e-9)
     assert served < 0.9
+
+
+def test_limits_of_time_are_served_as_they_were_measured(tmp_path: Path) -> None:
+    """The top tier takes long on one kind of query, and the text says which."""
+    columns = recording(1_500)
+    rng = np.random.default_rng(0)
+    usual = dict(zip(MODELS, (50.0, 100.0, 400.0), strict=True))
+    slow = [
+        8.0 if m == MODELS[-1] and "weather" in q else 1.0
+        for m, q in zip(columns["model"], columns["query"], strict=True)
+    ]
+    latency = [usual[m] * by * float(rng.lognormal(0.0, 0.2)) for m, by in zip(columns["model"], slow, strict=True)]
+    timed = read_outcomes(changed(columns, latency_ms=latency))
+    wanted = WantedOfTasks(Wanted(serve_when=Status.EMPIRICAL, sla_s=1.5))
+    found = train(timed, wanted, tiers=MODELS, calibrate_most=None, seed=0)
+    assert found.router.latency is not None
+    stored_router.save(tmp_path / "router", found.encoder, found.router, found.stop_rule)
+    stored = stored_router.load(tmp_path / "router")
+    weather, card = (
+        stored.router.route(Query("q", "ask", f"{topic} number 3")).estimates[-1].latency_s
+        for topic in ("weather of tomorrow", "card payment abroad")
+    )
+    assert weather == pytest.approx(3.2, rel=0.2)
+    assert card == pytest.approx(0.4, rel=0.2)
+    test = fold_outcomes(timed, seed=0).test
+    policy = policy_of(stored, timed)
+    served = [cost_served(policy, timed, int(at), timed.latency_s[at]) for at in test]
+    assert sum(served) / (COSTS[-1] * len(test)) == pytest.approx(found.point.cost_ratio.estimate, abs=1e-9)
 
 
 def test_the_router_knows_more_than_each_tiers_mean(trained: Trained) -> None:

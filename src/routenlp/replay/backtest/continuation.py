@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from routenlp.cascade.deadlines import Deadlines, Late
 from routenlp.cascade.decision import STOPS, Reach, Utility, decide
 from routenlp.cascade.estimates import members
 from routenlp.replay.backtest.rows import Rows, Run
@@ -20,12 +21,14 @@ class Timed:
     task: NDArray[np.int64]
     latency_s: FloatArray
     """As recorded, shape (n, K); NaN where not known."""
+    log_median: FloatArray | None = None
+    """ln of the seconds that the router expects, shape (n, K); None where it expects none."""
 
 
-def timed(rows: Rows) -> Timed:
+def timed(rows: Rows, log_median: FloatArray | None = None) -> Timed:
     """Of recorded rows."""
     unknown = np.full(rows.quality.shape, np.nan)
-    return Timed(rows.task, unknown if rows.latency_s is None else rows.latency_s)
+    return Timed(rows.task, unknown if rows.latency_s is None else rows.latency_s, log_median)
 
 
 def replay(
@@ -50,7 +53,7 @@ def replay(
         here = np.flatnonzero((state == s) & (final == STOPS))
         if not here.size:
             continue
-        late = deadlines.weigh(timed.task[here], spent_s[here]) if deadlines and timed else None
+        late = _late(deadlines, timed, here, spent_s) if deadlines and timed else None
         decisions = decide(predicted[s, here], s, relative_cost[here], utility, reach, late)
         stops = decisions.call == STOPS
         final[here[stops]] = decisions.answer[stops]
@@ -59,6 +62,11 @@ def replay(
         if deadlines and timed:
             spent_s[goes] += deadlines.taken(timed.task[goes], call, timed.latency_s[goes, call])
     return Run(final, _called(state, tiers))
+
+
+def _late(deadlines: Deadlines, timed: Timed, here: NDArray[np.int64], spent_s: FloatArray) -> Late:
+    expected = None if timed.log_median is None else timed.log_median[here]
+    return deadlines.weigh(timed.task[here], spent_s[here], expected)
 
 
 def _called(state: NDArray[np.int64], tiers: int) -> NDArray[np.bool_]:

@@ -50,6 +50,8 @@ class Seen:
     """q_k(x, S), shape (states, n, K)."""
     relative_cost: FloatArray
     """c_k(x) / c_top, shape (n, K)."""
+    log_median: FloatArray | None
+    """ln of the seconds expected, shape (n, K); None where none are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +74,8 @@ class ContinuationLadder:
         if not 0 <= step < self.size:
             raise IndexError(f"{self.name} has policies 0 to {self.size - 1}, not {step}")
         seen = self.see(rows)
-        return replay(seen.quality, seen.relative_cost, self.utilities[step], self.reach, timed(rows))
+        at = timed(rows, seen.log_median)
+        return replay(seen.quality, seen.relative_cost, self.utilities[step], self.reach, at)
 
     def rule(self, step: int, rows: Rows, of_task: Mapping[str, int] | None = None) -> ContinuationRule:
         """The same policy as a stop rule for the machine. `rows` names tiers and tasks.
@@ -112,7 +115,9 @@ class ContinuationLadder:
         for state in range(2**tiers):
             if reachable(state, self.reach):
                 out[state] = self.fitted.quality.predict(evidence, state, columns)
-        return Seen(out, self.fitted.cost.estimate(rows.features, rows.task))
+        head = self.fitted.latency.model
+        log_median = None if head is None else head.estimate(rows.features, rows.task)
+        return Seen(out, self.fitted.cost.estimate(rows.features, rows.task), log_median)
 
 
 def fit_continuation(
@@ -141,7 +146,7 @@ def ladder_of(
     rows. With an `sla` every policy but always-top has its limits.
     """
     name = "routenlp" if reach is Reach.DEARER else f"routenlp:{reach.value}"
-    hurry = None if sla is None else hurried(sla, fitted.held_out, fitted.held_out_cost, train, reach)
+    hurry = None if sla is None else hurried(sla, fitted, train, reach)
     better = _climb(fitted, train, reach, without_options, hurry)
     if reach is not Reach.ONCE:
         ahead = _climb(fitted, train, reach, _looking_ahead(fitted, train, reach, seed), hurry)
@@ -178,10 +183,11 @@ def _looking_ahead(fitted: FittedContinuation, train: Rows, reach: Reach, seed: 
 
 def _climb(fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh, hurry: Hurry | None) -> _Climbed:
     relative_cost, always_top = fitted.held_out_cost, fitted.top_cost_usd
+    at = timed(train, fitted.latency.held_out)
 
     def tried(price: float) -> tuple[float, Utility, float, float]:
         utility = weigh(price) if hurry is None else hurry(weigh(price))
-        run = replay(fitted.held_out, relative_cost, utility, reach, timed(train))
+        run = replay(fitted.held_out, relative_cost, utility, reach, at)
         return price, utility, float(run.cost_usd(train).mean()) / always_top, float(run.quality(train).mean())
 
     found = [tried(float(price)) for price in FEWEST_PRICES]

@@ -11,6 +11,6 @@ from routenlp.replay.backtest.rows import Rows
 def rehearse(ladder: ContinuationLadder, train: Rows, *, seed: int) -> Rehearsal:
     """Every policy on cross-fitted estimates of `train`, the rows of its fit: fitted ones would flatter the bold."""
     fitted = ladder.fitted
-    at = timed(train)
+    at = timed(train, fitted.latency.held_out)
     runs = [replay(fitted.held_out, fitted.held_out_cost, utility, ladder.reach, at) for utility in ladder.utilities]
     return Rehearsal(as_replays(runs, train), units_of(train, train, seed=seed))

@@ -16,7 +16,7 @@ from routenlp.cascade.deadlines import Deadlines
 from routenlp.cascade.decision import Reach, Utility
 from routenlp.replay.backtest.continuation import replay, timed
 from routenlp.replay.backtest.rows import Rows, Run
-from routenlp.training.latency_fit import fit_latency
+from routenlp.training.continuation import FittedContinuation
 from routenlp.types import FloatArray
 
 LEAST_NU, MOST_NU = 0.01, 40.0
@@ -38,21 +38,19 @@ class Sla:
     """Of a task's queries, at most: those whose steps take longer than its limit."""
 
 
-def hurried(sla: Sla, held_out: FloatArray, relative_cost: FloatArray, train: Rows, reach: Reach) -> Hurry:
+def hurried(sla: Sla, fitted: FittedContinuation, train: Rows, reach: Reach) -> Hurry:
     """Gives a utility the limits of `sla`, and each task the smallest nu that keeps it on held-out training rows.
 
     A coarse nu would make cautious policies give up the top tier altogether and leave nothing between; hence halving.
-
-    `held_out`: q_k(x, S), shape (states, n, K). `relative_cost`: shape (n, K).
     """
     limit_s = np.array([sla.limit_s.get(name, np.inf) for name in train.task_names])
-    latency = fit_latency(train.latency_s, train.task, tasks=len(limit_s), tiers=len(train.tiers))
+    latency, at = fitted.latency.latency, timed(train, fitted.latency.held_out)
 
     def with_nu(utility: Utility, nu: FloatArray) -> Utility:
         return replace(utility, deadlines=Deadlines(latency, limit_s, nu))
 
     def keeps(utility: Utility, nu: FloatArray) -> NDArray[np.bool_]:
-        run = replay(held_out, relative_cost, with_nu(utility, nu), reach, timed(train))
+        run = replay(fitted.held_out, fitted.held_out_cost, with_nu(utility, nu), reach, at)
         return np.asarray(late_by_task(run, train, limit_s) <= sla.late_share)
 
     def hurry(utility: Utility) -> Utility:

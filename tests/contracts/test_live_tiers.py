@@ -134,6 +134,23 @@ def test_an_answer_that_is_late_is_given_up(slow_kit):
     assert time.monotonic() - begun < 3.0
 
 
+@pytest.mark.parametrize("backend", ["openai", "anthropic"])
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_field_that_the_settings_drop_is_not_sent(stub, tmp_path, backend, streams):
+    async def once():
+        async with Kit(backend, stub, tmp_path).tier(drop=("seed", "stop")) as tier:
+            asked = request(seed=7, stop=["x"], temperature=0.5, stream=streams)
+            if streams:
+                (await tier.stream(asked, last=True)).close()
+            else:
+                await tier.whole(asked, scored=False, limit_s=None, last=True)
+
+    asyncio.run(once())
+    (asked,) = stub.asked
+    assert asked.body["temperature"] == 0.5
+    assert not {"seed", "stop", "stop_sequences"} & set(asked.body)
+
+
 def test_cancelling_ends_the_call(slow_kit):
     async def once():
         async with slow_kit.tier("slow") as tier:

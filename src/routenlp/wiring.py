@@ -215,7 +215,8 @@ def _status(settings: Settings, policy: Policy, task: str) -> Status:
     target = _wanted(given).target
     level = target.eps if target.walked == "quality_ratio" else target.alpha
     walled = given.allowed_tiers is not None and not set(policy.portfolio.names) <= set(given.allowed_tiers)
-    less = certificate.rule != target.walked or certificate.target > level or certificate.delta > target.delta
+    delta = target.delta if settings.family_delta is None else settings.family_delta
+    less = certificate.rule != target.walked or certificate.target > level or certificate.delta > delta * (1.0 + 1e-9)
     return Status.UNCERTIFIED if walled or less else policy.status(task)
 
 
@@ -230,11 +231,15 @@ def _wanted(task: TaskSettings) -> Wanted:
     return Wanted(target, Status(task.serve_when), None if task.sla_ms is None else task.sla_ms / 1000.0)
 
 
-def sentences(settings: Settings, say: Callable[[str], None]) -> SentenceEncoders:
-    """The sentence encoder, as training reads with it; its weights are fetched on first use."""
+def sentences(settings: Settings, say: Callable[[str], None], advance: Callable[[int, int], None]) -> SentenceEncoders:
+    """The sentence encoder, as training reads with it; its weights are fetched on first use.
+
+    `advance` is told how many texts were read, of how many.
+    """
     bare = minilm(settings, say)
     middle = MiddleLayer(bare)
-    remembered = CachedEncoder(middle, cache_dir(settings) / "encodings", max_bytes=4 << 30)
+    folder = cache_dir(settings) / "encodings"
+    remembered = CachedEncoder(middle, folder, max_bytes=4 << 30, progress=advance)
     return SentenceEncoders(cached(bare, settings), remembered, middle)
 
 

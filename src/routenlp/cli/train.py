@@ -16,7 +16,7 @@ import numpy as np
 from routenlp import settings as settings_file
 from routenlp import wiring
 from routenlp.backends.encoders.stored import Weights
-from routenlp.bench.progress import progress_on
+from routenlp.bench.progress import Advance, progress_on
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.cli.train_tables import (
     costs_table,
@@ -104,8 +104,8 @@ def run(outcomes: Path, out: Path, options: Options, environ: Mapping[str, str],
     with progress.stage(f"reading {outcomes.name}"):
         table = _read(outcomes, options, given)
     begin = time.perf_counter()
-    with progress.stage("training, certifying and measuring"):
-        means = _means(options, given, table)
+    with progress.stage("training, certifying and measuring") as advance:
+        means = _means(options, given, table, advance)
         trained = train(
             table,
             given.wanted(_default(options, table)),
@@ -131,14 +131,14 @@ def run_on_preferences(out: Path, options: Options, environ: Mapping[str, str], 
         problem = "are not given, and neither are OUTCOMES"
         raise SettingsError("--preferences and --tiers", problem, "Give outcomes, or preferences and tiers.")
     given = given_by(options, None, environ)
-    with progress_on(sys.stderr).stage("training on preferences alone"):
+    with progress_on(sys.stderr).stage("training on preferences alone") as advance:
         trained = train_on_preferences(
             read_compared(options.preferences, options.tiers),
             options.wanted,
             tiers=options.tiers,
             cost_usd=options.costs,
             encoder=options.encoder,
-            sentences=lambda: wiring.sentences(given.settings, _say),
+            sentences=lambda: wiring.sentences(given.settings, _say, advance),
             seed=options.seed,
         )
     certificates = issue_unproved(trained, _day(datetime.now(UTC)))
@@ -250,12 +250,12 @@ def _default(options: Options, table: OutcomeTable) -> Wanted:
     return replace(options.wanted, target=replace(options.wanted.target, handled_at=handled_at))
 
 
-def _means(options: Options, given: Given, table: OutcomeTable) -> Means:
+def _means(options: Options, given: Given, table: OutcomeTable, advance: Advance) -> Means:
     """Preferences may name models that were recorded and are no tiers: these are counted, others are an error."""
     recorded = [*table.models, *(d.what.removeprefix("model ") for d in table.dropped if d.what.startswith("model "))]
     return Means(
         options.encoder,
-        lambda: wiring.sentences(given.settings, _say),
+        lambda: wiring.sentences(given.settings, _say, advance),
         {name: price for name, price in given.prices.items() if isinstance(price, Price)},
         None if options.preferences is None else read_compared(options.preferences, recorded),
         options.preference_weight,

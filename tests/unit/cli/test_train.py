@@ -182,6 +182,8 @@ def test_one_delta_is_split_over_the_tasks(tmp_path: Path) -> None:
     outcomes = write(tmp_path, with_tokens(recording(1_000)))
     report = trained_to(tmp_path, outcomes, tiers=None, settings=tmp_path / "routenlp.yaml")
     assert {task["delta"] for task in report["tasks"].values()} == {0.04}
+    proved = {name: Status(task["status"]) for name, task in report["tasks"].items()}
+    assert statuses(tmp_path, settings_text(more="family_delta: 0.08")) == proved
 
 
 def test_without_settings_prices_void_nothing(alone: tuple[Path, dict[str, Any]]) -> None:
@@ -230,6 +232,14 @@ def test_a_router_on_the_sentence_encoder_needs_its_weights(tmp_path: Path, mini
     assert stored.router.route(Query("q", "ask", "card payment abroad")).estimates
     with pytest.raises(MissingData, match="weights"):
         stored_router.load(tmp_path / "router")
+
+
+def test_the_gateway_reads_with_the_sentence_encoder_from_its_cache(tmp_path: Path, minilm: object) -> None:
+    trained_to(tmp_path, write(tmp_path, recording(200)), encoder="minilm")
+    cache = os.environ.get("ROUTENLP_CACHE_DIR", ".cache/routenlp")
+    serving = wiring.serving_policy(load_settings(tmp_path, settings_text(more=f"cache_dir: '{cache}'")))
+    assert serving is not None
+    assert serving.policy.router.route(Query("q", "ask", "card payment abroad")).estimates
 
 
 def test_the_gateway_says_where_weights_are_missing(tmp_path: Path, minilm: object) -> None:

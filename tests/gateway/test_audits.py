@@ -32,9 +32,9 @@ def audited_gateway(stub_server, policy_folder, folder):
     gateway.stop()
 
 
-def ask(gateway, model="auto:intent", **more):
+def ask(gateway, model="auto:intent", messages=QUESTION, **more):
     with openai.OpenAI(base_url=gateway.base_url, api_key="none", max_retries=0, timeout=10) as client:
-        response = client.chat.completions.with_raw_response.create(model=model, messages=QUESTION, **more)
+        response = client.chat.completions.with_raw_response.create(model=model, messages=messages, **more)
         return response.headers["x-routenlp-trace-id"]
 
 
@@ -95,6 +95,16 @@ def test_an_audits_tiers_are_within_its_wall(audited_gateway, stub, folder):
     marks = ",".join("?" * len(traces))
     found = rows(folder, f"SELECT DISTINCT tiers FROM audits WHERE trace_id IN ({marks})", *traces)
     assert found == [('["small","mid"]',)]
+
+
+def test_a_conversation_is_one_group_on_record_and_its_words_are_not(audited_gateway, stub, folder):
+    turns = [*QUESTION, {"role": "assistant", "content": "A person."}, {"role": "user", "content": "Which one?"}]
+    other = [QUESTION[0], {"role": "user", "content": "Another question"}]
+    traces = [ask(audited_gateway, "auto", messages=messages) for messages in (QUESTION, turns, other)]
+    kept(folder, traces)
+    details = [json.loads(rows(folder, "SELECT detail FROM traces WHERE id = ?", trace)[0][0]) for trace in traces]
+    first, second, third = (detail["group"] for detail in details)
+    assert first == second != third
 
 
 def test_a_request_that_no_tier_answers_is_an_audit_all_the_same(audited_gateway, stub, folder):

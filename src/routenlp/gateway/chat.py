@@ -19,7 +19,7 @@ from routenlp.gateway.errors import ApiError, from_upstream
 from routenlp.gateway.headers import about
 from routenlp.gateway.live import Live
 from routenlp.gateway.prompt_caches import Conversation, conversation_of, worth_usd
-from routenlp.gateway.recording import content_of, trace_record
+from routenlp.gateway.recording import content_of, group_of, trace_record
 from routenlp.gateway.request import ChatRequest, parse
 from routenlp.gateway.sending import EVENTS, JSON, ClientLeft, Presence, read_body, send_error, send_whole
 from routenlp.gateway.serve_query import Onward, serve_query
@@ -174,10 +174,9 @@ class Chat:
     def _put_down(self, exchange: _Exchange, ended: _Ended) -> None:
         """Charges what was broken off, records, counts. Nothing that fails here reaches the client."""
         gateway, course, live = self._gateway, exchange.course, exchange.live
+        put = False
         try:
             self._charge(exchange)
-            if exchange.conversation is not None:
-                gateway.caches.answered(exchange.conversation, course.steps, gateway.clock())
             said = {streamed.tier: streamed.text for streamed in exchange.streams}
             content = content_of(exchange.request, course, live, said)
             record = trace_record(
@@ -188,12 +187,17 @@ class Chat:
                 completion_id=ended.completion_id,
                 key=exchange.key,
                 content=content,
+                group=group_of(exchange.request, exchange.caller, gateway.group_key) if course.audited else None,
             )
+            put = True  # taken, or counted as dropped
             gateway.records.put(record)
+            if exchange.conversation is not None:
+                gateway.caches.answered(exchange.conversation, course.steps, gateway.clock())
             saved = None if record.top_cost_usd is None else record.top_cost_usd - record.cost_usd
             gateway.metrics.finished(course, record.tier, ended.outcome, saved)
             gateway.shadows.consider(live, exchange.request, course, exchange.at_s)
         except Exception:  # noqa: BLE001  (the answer is out already)
             gateway.metrics.failed_safe("record")
-            gateway.records.lost(audited=course.audited)
+            if not put:
+                gateway.records.lost(audited=course.audited)
             _LOG.exception("a request could not be put on record", extra={"trace_id": course.trace_id})

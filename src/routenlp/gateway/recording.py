@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import msgspec
@@ -38,6 +39,7 @@ def trace_record(
     completion_id: str | None,
     key: KeyRow | None,
     content: Content | None,
+    group: str | None = None,
 ) -> TraceRecord:
     """What the store keeps of one request."""
     route = course.route
@@ -68,7 +70,19 @@ def trace_record(
         audit_propensity=course.aim.audit_rate or None,
         audit_tiers=course.aim.served.audit_tiers if course.audited else (),
         content=content,
+        group=group,
     )
+
+
+def group_of(request: ChatRequest, caller: str, key: bytes) -> str:
+    """What all requests of a conversation share: a keyed hash of the caller and of what was said first.
+
+    Queries of one conversation share their luck, so it is the unit that calibration counts by. Whoever lacks the key
+    cannot find out what was said by trying.
+    """
+    opening = request.turns[0].text if request.turns else request.text
+    said = f"{caller}\0{opening}".encode("utf-8", "replace")
+    return hashlib.blake2b(said, digest_size=12, key=key).hexdigest()
 
 
 def content_of(request: ChatRequest, course: Course, live: Live, streamed: Mapping[str, str]) -> Content | None:

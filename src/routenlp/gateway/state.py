@@ -65,6 +65,8 @@ class Gateway:
     wall_clock: Callable[[], float]
     """Seconds since 1970."""
     entropy: Callable[[int], bytes]
+    group_key: bytes = field(init=False, repr=False)
+    """Of the hashes that tell conversations apart on record; kept nowhere, so that no text can be tried on them."""
     turns: BegunTurns = field(default_factory=BegunTurns)
     caches: PromptCaches = field(default_factory=PromptCaches)
     ready: bool = False
@@ -73,3 +75,4 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.shadows = Shadows(self.records.put)
+        self.group_key = self.entropy(16)

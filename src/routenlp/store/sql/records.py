@@ -85,6 +85,8 @@ class TraceRecord:
     """How likely this query was to be audited, before the draw; None where nothing was drawn."""
     audit_tiers: tuple[str, ...] = ()
     """Of an audit: those that may be run on it, cheapest first. A wall, as it stood when the query came."""
+    group: str | None = None
+    """Of an audit: what all requests of its conversation share. A hash that says nothing by itself."""
     task_source: TaskSource | None = None
     """Who named the task: the caller, the classifier, or nobody."""
     task_guess: Mapping[str, object] | None = None

@@ -196,3 +196,21 @@ IS_LABELLED = """
 SELECT EXISTS (SELECT 1 FROM gold WHERE trace_id = ?)
     OR EXISTS (SELECT 1 FROM grades WHERE trace_id = ? AND source = 'gold')
 """
+
+GRADED_AUDITS = """
+SELECT audits.trace_id, audits.at_s, audits.policy, audits.propensity, audits.gold_propensity, audits.tiers,
+       traces.tier, traces.status, traces.detail
+FROM audits JOIN traces ON traces.id = audits.trace_id
+WHERE audits.task = ? AND audits.state = 'graded' AND audits.at_s >= ? ORDER BY audits.at_s, audits.trace_id
+"""
+ANSWERS_OF_GRADED = """
+SELECT audit_answers.trace_id, audit_answers.tier, asked_again, model, input_tokens, output_tokens, cost_nanos,
+       latency_s, score, error
+FROM audit_answers JOIN audits ON audits.trace_id = audit_answers.trace_id
+WHERE audits.task = ? AND audits.state = 'graded' AND audits.at_s >= ?
+"""
+GRADES_OF_GRADED = """
+SELECT grades.trace_id, grades.tier, grades.source, grades.quality
+FROM grades JOIN audits ON audits.trace_id = grades.trace_id
+WHERE audits.task = ? AND audits.state = 'graded' AND audits.at_s >= ?
+"""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import time
 from contextlib import contextmanager
 
 import openai
@@ -23,14 +28,14 @@ BOLD, TIMID = 0.25, 0.001
 class Place:
     """A gateway on a store with the bold policy active and the timid one calibrated."""
 
-    def __init__(self, folder, url):
-        self.store = folder / "s.db"
+    def __init__(self, folder, url, *, more=""):
+        self.folder, self.store = folder, folder / "s.db"
         with self.changing() as (held, versions):
             self.bold = versions.adopt(held, made(folder / "bold", BOLD), origin="test", now_s=NOW_S).id
             self.timid = versions.add(held, made(folder / "timid", TIMID), origin="test", now_s=NOW_S).id
             versions.move(held, self.timid, State.CALIBRATED, WHY, now_s=NOW_S)
-        more = f"store: {{url: 'sqlite:///{self.store}'}}\npolicy: {{shadow_rate: 1.0}}"
-        self.gateway = running.start(folder, running.settings(url, None, more=more))
+        always = f"store: {{url: 'sqlite:///{self.store}'}}\npolicy: {{shadow_rate: 1.0}}\n"
+        self.gateway = running.start(folder, running.settings(url, None, more=always + more))
         self.client = openai.OpenAI(base_url=self.gateway.base_url, api_key="none", max_retries=0, timeout=10)
 
     @contextmanager
@@ -56,13 +61,23 @@ class Place:
         with read_versions(self.store) as versions:
             return versions.shadowed(self.timid)
 
+    def stop(self):
+        self.client.close()
+        self.gateway.stop()
+
+    def command(self, *words):
+        env = {**os.environ, "STUB_KEY": running.UPSTREAM_KEY}
+        call = [sys.executable, "-c", "from routenlp.cli.app import main; main()", *words]
+        done = subprocess.run(call, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
 
 @pytest.fixture
 def place(stub, tmp_path):
     made_place = Place(tmp_path, stub.url)
     yield made_place
-    made_place.client.close()
-    made_place.gateway.stop()
+    made_place.stop()
 
 
 def test_what_is_promoted_serves_within_seconds_and_what_is_taken_back_no_more(place):
@@ -112,3 +127,27 @@ def test_a_candidate_whose_folder_is_broken_is_not_tried_and_everybody_is_served
         (versions.folder(place.timid) / "policy" / "frame.json").write_text("{}")
     place.gateway.process.send_signal(1)
     assert until(lambda: place.tier() == "small")
+
+
+def test_harm_that_audits_show_is_taken_back_by_the_worker_and_the_gateway_follows(stub, tmp_path):
+    place = Place(tmp_path, stub.url, more="content: {store: audits}\naudit: {rate: 1.0, bootstrap_rate: 1.0}")
+    try:
+        with place.changing() as (held, versions):
+            for state in (State.SHADOW, State.CANARY):
+                versions.move(
+                    held, place.timid, state, WHY, now_s=time.time(), share=1.0 if state is State.CANARY else 0.0
+                )
+        assert until(lambda: place.tier("first") == "top")
+        assert [place.tier(f"query {i}") for i in range(20)] == ["top"] * 20
+        place.command("worker", "--once")
+        labels = tmp_path / "labels.jsonl"
+        place.command("label", "export", str(labels), "--task", "intent")
+        right = [json.loads(line) | {"reference": "hello from small-model"} for line in labels.read_text().splitlines()]
+        labels.write_text("\n".join(map(json.dumps, right)))
+        place.command("label", "import", str(labels))
+        told = place.command("worker", "--once")
+        assert f"Policy {place.timid} is rejected: Harm" in told.replace("\n", " ")
+        assert until(lambda: place.tier("first") == "small")
+        assert "Nothing is on trial" in place.command("policies", "judge")
+    finally:
+        place.stop()

@@ -123,6 +123,24 @@ def roll_back(store: Path, reason: str, json_target: str | None) -> None:
         write_json({"taken_back": gone, "pointer": asdict(pointer)}, json_target)
 
 
+def judge(given: Path | None, environ: Mapping[str, str], json_target: str | None) -> None:
+    """Nothing on trial is an answer too. Raises `SettingsError` without settings that name a store."""
+    from routenlp.cli.serve import settings_file
+    from routenlp.cli.trials import trial_judge, words
+    from routenlp.settings import load
+    from routenlp.store.sql.database import locate
+
+    settings = load(settings_file(given), environ, default="")
+    if settings.store is None:
+        raise SettingsError("store", "is not given, and policies are kept in it", "Give store.url.")
+    with trial_judge(settings, locate(settings.store.url)) as trials:
+        looked = trials.look()
+    console = open_console(stderr=json_target == "-")
+    show_lines(console, [words(looked) if looked is not None else "Nothing is on trial."])
+    if json_target is not None:
+        write_json({"looked": asdict(looked) if looked is not None else None}, json_target)
+
+
 def diff(store: Path, first: str, second: str, json_target: str | None) -> None:
     """Only what differs."""
     with read_versions(store) as versions:

@@ -87,6 +87,17 @@ def rollback_command(
     command.roll_back(_path(store, settings), reason, json_target)
 
 
+@policies.command("judge")
+def judge_command(
+    settings: Annotated[Path | None, typer.Option("--settings", help="Those that serve; else routenlp.yaml.")] = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """One look at what is on trial, as the worker takes them: on to the next share, to active, or back."""
+    from routenlp.cli import policies as command
+
+    command.judge(settings, os.environ, json_target)
+
+
 @policies.command("diff")
 def diff_command(
     first: Version,

@@ -1,4 +1,4 @@
-"""`routenlp worker`: what goes on beside the gateway. Audits, for now."""
+"""`routenlp worker`: what goes on beside the gateway: audits, their grades, and the judging of candidates on trial."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from routenlp import wiring
 from routenlp.cli.live_tiers import LiveTiers
 from routenlp.cli.screen import open_console, show_lines
 from routenlp.cli.serve import check_installed, settings_file
-from routenlp.errors import MissingData, SettingsError
+from routenlp.cli.trials import trial_judge
+from routenlp.cli.trials import words as trial_words
+from routenlp.errors import MissingData, RouteNlpError, SettingsError
 from routenlp.gateway.assemble import build_live, content_policy, new_session
 from routenlp.gateway.live import Live
 from routenlp.gateway.logs import set_up_logs
 from routenlp.grading.judge import RUBRIC
 from routenlp.settings import Settings, load
 from routenlp.store.sql.database import locate, mapped, open_store
+from routenlp.worker import grading
 from routenlp.worker.audits import AuditRunner, Ran
-from routenlp.worker.grading import Graded, Grader, Judge
+from routenlp.worker.grading import Graded, Grader
+from routenlp.worker.trial import Judge
 
 _LOG = logging.getLogger("routenlp.worker")
 EVERY_S = 5.0
@@ -42,13 +47,15 @@ def run(given: Path | None, environ: Mapping[str, str], *, once: bool) -> None:
     set_up_logs([value for name in named if (value := environ.get(name))])
     connection = open_store(store)
     try:
-        with mapped(store):
-            asyncio.run(_work(settings, environ, connection, once=once))
+        with mapped(store), trial_judge(settings, store) as trials:
+            asyncio.run(_work(settings, environ, connection, trials, once=once))
     finally:
         connection.close()
 
 
-async def _work(settings: Settings, environ: Mapping[str, str], connection: sqlite3.Connection, *, once: bool) -> None:
+async def _work(
+    settings: Settings, environ: Mapping[str, str], connection: sqlite3.Connection, trials: Judge, *, once: bool
+) -> None:
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
@@ -65,6 +72,9 @@ async def _work(settings: Settings, environ: Mapping[str, str], connection: sqli
                 # Another process writes for long, or the disk is full: what was taken is taken again later.
                 _LOG.warning("the store did not take what an audit brought: %s", exc)
                 ran, graded = Ran(), Graded()
+            if await _changed(trials, settings, live.revision):
+                live = await asyncio.to_thread(build_live, settings, environ, session, before=live)
+                runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
             busy = ran.answered or graded.by_metric or graded.by_judge
             if busy or ran.missing or once:
                 show_lines(console, [words(ran, graded)])
@@ -73,6 +83,18 @@ async def _work(settings: Settings, environ: Mapping[str, str], connection: sqli
             if not busy:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(over.wait(), EVERY_S)
+
+
+async def _changed(trials: Judge, settings: Settings, revision: int) -> bool:
+    """One look at what is on trial; whether other policies serve since. What fails here must not end the audits."""
+    try:
+        looked = await asyncio.to_thread(trials.look)
+        if looked is not None and looked.moved:
+            show_lines(open_console(stderr=False), [trial_words(looked)])
+        return wiring.policies_in_force(settings).revision != revision
+    except (RouteNlpError, sqlite3.Error) as exc:
+        _LOG.error("what is on trial could not be judged: %s", exc)
+        return False
 
 
 def words(ran: Ran, graded: Graded) -> str:
@@ -122,12 +144,12 @@ class _Allowed:
         return served.tiers if served is not None else ()
 
 
-def _judge(settings: Settings, models: Mapping[str, str]) -> Judge | None:
+def _judge(settings: Settings, models: Mapping[str, str]) -> grading.Judge | None:
     given = settings.judge
     if given is None:
         return None
     rubric = RUBRIC if given.rubric is None else _text(Path(given.rubric).expanduser())
-    return Judge(given.tier, models[given.tier], rubric, given.same_family == "warn")
+    return grading.Judge(given.tier, models[given.tier], rubric, given.same_family == "warn")
 
 
 def _text(path: Path) -> str:

@@ -135,12 +135,19 @@ def serves_candidate(salt: str, conversation: str, share: float) -> bool:
 
 
 def judge(
-    tasks: Sequence[Compared], plan: Plan, *, stage: int, segments: int, gate: Sequence[Compared] = ()
+    tasks: Sequence[Compared],
+    plan: Plan,
+    *,
+    stage: int,
+    segments: int,
+    gate: Sequence[Compared] = (),
+    in_shadow: int = 0,
 ) -> CanaryVerdict:
     """What to do at `plan.shares[stage]`, after the audits in `tasks`, each task's in the order in which they came.
 
     The same audits give the same verdict, so that nothing but audits need be kept. `segments`: how many there are in
     all tasks together, fixed before the first audit. `gate`: the rows that the candidate passed the gate on.
+    `in_shadow`: how many of the audits came before the canary: they are evidence, and shares do not rise by them.
     """
     before = {rows.task: rows for rows in gate}
     parts = (2.0 * max(len(tasks), 1), 2.0 * max(segments, 1))
@@ -154,7 +161,7 @@ def judge(
     ]
     audits = sum(s.audits for s in streams if s.segment is None)
     needed = max((s.audits_needed for s in streams), default=plan.most_audits)
-    decision, reason = _decide(streams, plan, stage, audits, needed)
+    decision, reason = _decide(streams, plan, stage, max(audits - in_shadow, 0), needed)
     share = {
         Decision.ROLL_BACK: 0.0,
         Decision.ADVANCE: plan.shares[min(stage + 1, len(plan.shares) - 1)],

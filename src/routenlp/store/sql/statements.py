@@ -187,6 +187,9 @@ LABELABLE = """
 SELECT audits.trace_id FROM audits JOIN content ON content.trace_id = audits.trace_id
 WHERE audits.task = ? AND audits.state IN ('answered', 'graded') ORDER BY audits.trace_id
 """
+GRADED_SINCE = """
+SELECT trace_id FROM audits WHERE state = 'graded' AND at_s >= ? ORDER BY at_s, trace_id
+"""
 AUDITED_TASKS = "SELECT DISTINCT task FROM audits ORDER BY task"
 DRAW_GOLD = """
 UPDATE audits SET gold_propensity = max(coalesce(gold_propensity, 0), ?)

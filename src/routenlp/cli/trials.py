@@ -1,0 +1,80 @@
+"""The candidate on trial, looked at with what the settings and the store say: by the worker, or by hand."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from routenlp import wiring
+from routenlp.conformal.verdict import Status
+from routenlp.errors import MissingData
+from routenlp.settings import Settings
+from routenlp.store.policy_versions import Pointer, PolicyVersions
+from routenlp.store.sql.database import open_store
+from routenlp.wiring import Serving
+from routenlp.worker.trial import Judge, Looked
+from routenlp.worker.trial_rows import AuditComparer, Side
+
+
+@contextmanager
+def trial_judge(settings: Settings, store: Path) -> Iterator[Judge]:
+    """A judge of trials on this store, with connections of its own."""
+    connections = [open_store(store), open_store(store)]
+    try:
+        yield _judge(settings, store, *connections)
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def words(looked: Looked) -> str:
+    """One look."""
+    share = f", serves {looked.share:.0%}" if looked.share else ""
+    missing = f" {looked.left_out} audits could not be compared." if looked.left_out else ""
+    return f"Policy {looked.version} is {looked.state}{share}: {looked.reason}{missing}"
+
+
+def _judge(settings: Settings, store: Path, connection: sqlite3.Connection, audits: sqlite3.Connection) -> Judge:
+    handled_at = {name: task.handled_at for name, task in settings.tasks.items()}
+    versions = PolicyVersions(store, connection)
+    return Judge(store, versions, audits, _Comparers(settings, versions), handled_at, time.time)
+
+
+class _Comparers:
+    """The comparer of the two policies of now; kept, with all that it has compared, as long as they stay."""
+
+    def __init__(self, settings: Settings, versions: PolicyVersions) -> None:
+        self._settings = settings
+        self._versions = versions
+        self._of: tuple[str, str] = ("", "")
+        self._kept: AuditComparer | None = None
+
+    def __call__(self, pointer: Pointer) -> AuditComparer:
+        pair = (str(pointer.active), str(pointer.candidate))
+        if self._kept is None or pair != self._of:
+            current, candidate = (self._side(name) for name in pair)
+            metrics = {name: task.metric for name, task in self._settings.tasks.items()}
+            self._of, self._kept = pair, AuditComparer(current, candidate, metrics)
+        return self._kept
+
+    def _side(self, version: str) -> Side:
+        folder = self._versions.folder(version)
+        serving = wiring.serving_policy(self._settings, folder)
+        if serving is None:
+            raise MissingData(str(folder), "holds no policy", "Restore it, or roll back.")
+        students = wiring.load_students(self._settings, serving.students)
+        return Side(serving.policy, _routed(self._settings, serving), students)
+
+
+def _routed(settings: Settings, serving: Serving) -> frozenset[str]:
+    """As the gateway says which tasks cheap tiers may serve."""
+
+    def may_serve(task: str, status: Status) -> bool:
+        given = settings.tasks.get(task)
+        weakest = Status(given.serve_when) if given is not None else Status.ASYMPTOTIC
+        return status is not Status.UNCERTIFIED and status.at_least(weakest)
+
+    return frozenset(task for task, status in serving.statuses.items() if may_serve(task, status))

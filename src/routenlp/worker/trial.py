@@ -1,0 +1,153 @@
+"""Looks at the candidate on trial, and moves it: on to the canary, to the next share, to active, or back.
+
+    shadow ─ enough live queries seen, certificates not contradicted ─▶ canary 5% ─▶ 25% ─▶ 100% ─▶ active
+       └──────────── fails, or a certificate is contradicted ─▶ rejected ◀── harm, or never proved ──┘
+
+Each look reads the audits since the trial began and decides by them alone (`loop.shadow`, `loop.canary`), so nothing
+is lost when a worker dies, and two workers decide the same. A move takes the store's lock; where a turn or a person has
+it, the next look makes the move, but for a roll-back, which is tried again at once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from routenlp.conformal.verdict import Status
+from routenlp.errors import LockHeld
+from routenlp.loop import canary, shadow
+from routenlp.loop.canary import CanaryVerdict, Decision, Plan
+from routenlp.loop.compared import Compared
+from routenlp.loop.coverage import Promise
+from routenlp.loop.lifecycle import State
+from routenlp.loop.shadow import ShadowDecision, ShadowPlan, ShadowVerdict
+from routenlp.store.policy_versions import Move, Pointer, PolicyVersions, Version
+from routenlp.store.turn_lock import hold
+from routenlp.worker.trial_rows import AuditComparer
+
+ROLL_BACK_TRIES = 20
+_AGAIN_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look found."""
+
+    version: str
+    state: State
+    """After it."""
+    share: float
+    decision: str
+    reason: str
+    moved: bool
+    audits: int
+    left_out: int
+    """Audits that could not be compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """Of one worker. Not for two threads."""
+
+    store: Path
+    versions: PolicyVersions
+    connection: sqlite3.Connection
+    """To the same store."""
+    comparer: Callable[[Pointer], AuditComparer]
+    """For these two policies; best remembered as long as they stay."""
+    handled_at: Mapping[str, float]
+    """By task."""
+    clock: Callable[[], float]
+    shadow_plan: ShadowPlan = field(default_factory=ShadowPlan)
+    plan: Plan = field(default_factory=Plan)
+
+    def look(self) -> Looked | None:
+        """One look; None where nothing is on trial."""
+        pointer = self.versions.pointer()
+        if pointer.candidate is None:
+            return None
+        version = self.versions.find(pointer.candidate)
+        moves = self.versions.moves(version.id)
+        comparer = self.comparer(pointer)
+        rows = comparer.rows(self.connection, _entered_s(moves, State.SHADOW))
+        left_out = comparer.left_out
+        if version.state is State.SHADOW:
+            return self._shadow(version, rows, left_out)
+        served = comparer.rows(self.connection, _entered_s(moves, State.CANARY))
+        return self._canary(version, pointer, rows, sum(r.n for r in rows) - sum(r.n for r in served), left_out)
+
+    def _shadow(self, version: Version, rows: tuple[Compared, ...], left_out: int) -> Looked:
+        found = shadow.judge(
+            self.versions.shadowed(version.id),
+            rows,
+            promises_of(version, self.handled_at),
+            self.shadow_plan,
+            handled_at={row.task: self.handled_at.get(row.task, 1.0) for row in rows},
+        )
+        to = {ShadowDecision.PASS: State.CANARY, ShadowDecision.REJECT: State.REJECTED}.get(found.decision)
+        moved = to is not None and self._move(version, to, found)
+        return self._looked(str(found.decision), " ".join(found.reasons), version, moved, rows, left_out)
+
+    def _canary(
+        self, version: Version, pointer: Pointer, rows: tuple[Compared, ...], in_shadow: int, left_out: int
+    ) -> Looked:
+        stage = next(i for i, share in enumerate(self.plan.shares) if share >= pointer.share)
+        segments = sum(len(row.named_segments) for row in rows)
+        found = canary.judge(rows, self.plan, stage=stage, segments=segments, in_shadow=in_shadow)
+        if found.decision is Decision.WAIT:
+            moved = False
+        elif found.decision is Decision.ADVANCE:
+            evidence, share = found.evidence(), found.share
+            moved = self._held(lambda held: self.versions.set_share(held, share, evidence, now_s=self.clock()))
+        else:
+            moved = self._move(version, State.ACTIVE if found.decision is Decision.PROMOTE else State.REJECTED, found)
+        return self._looked(str(found.decision), found.reason, version, moved, rows, left_out)
+
+    def _move(self, version: Version, to: State, found: ShadowVerdict | CanaryVerdict) -> bool:
+        """Whether the move was made; harm is not left to the next look."""
+        share = self.plan.shares[0] if to is State.CANARY else 0.0
+
+        def make(held: Any) -> object:
+            return self.versions.move(held, version.id, to, found.evidence(), now_s=self.clock(), share=share)
+
+        tries = ROLL_BACK_TRIES if to is State.REJECTED else 1
+        for left in reversed(range(tries)):
+            if self._held(make):
+                return True
+            if left:
+                time.sleep(_AGAIN_S)
+        return False
+
+    def _held(self, make: Callable[[Any], object]) -> bool:
+        try:
+            with hold(self.store, "worker, judging a trial", self.clock()) as held:
+                make(held)
+        except LockHeld:
+            return False
+        return True
+
+    def _looked(
+        self, decision: str, reason: str, version: Version, moved: bool, rows: tuple[Compared, ...], left_out: int
+    ) -> Looked:
+        pointer, now = self.versions.pointer(), self.versions.find(version.id)
+        share = {pointer.candidate: pointer.share, pointer.active: 1.0}.get(version.id, 0.0)
+        return Looked(version.id, now.state, share, decision, reason, moved, sum(r.n for r in rows), left_out)
+
+
+def _entered_s(moves: Sequence[Move], state: State) -> float:
+    """When the version came into this state."""
+    return next(m.at_s for m in reversed(moves) if m.after is state and m.before is not state)
+
+
+def promises_of(version: Version, handled_at: Mapping[str, float]) -> dict[str, Promise]:
+    """By task, what the version's certificates promise, of those that prove anything."""
+    found = {}
+    for task, state in version.summary["tasks"].items():
+        proof = state["certificate"]
+        if proof is not None and Status(state["status"]).at_least(Status.ASYMPTOTIC):
+            found[task] = Promise(proof["rule"], proof["target"], handled_at.get(task, 1.0))
+    return found

@@ -56,7 +56,7 @@ class OneQuality:
         """q_k(x, S) of every tier. `answers`: those of the tiers in `state`, by position."""
         z = self._task[state][task].copy()
         _add(z, self._route[state], _logs([_odds(value, EDGE) for value in expected]))
-        for s in members(state):
+        for s in _members(state):
             _add(z, self._answer[state][s], self._of(task, s, answers[s]))
         return [1.0 / (1.0 + e) for e in _exps([-min(max(value, -MOST), MOST) for value in z])]
 
@@ -105,6 +105,11 @@ def _callable(reach: Reach, state: int, tiers: int) -> tuple[int, ...]:
     return tuple(np.flatnonzero(reach.allows(state, tiers)).tolist())
 
 
+@cache
+def _members(state: int) -> tuple[int, ...]:
+    return tuple(members(state))
+
+
 def decide_one(
     predicted: list[float],
     state: int,
@@ -115,7 +120,7 @@ def decide_one(
 ) -> Decided:
     """As `decision.decide` does for a row."""
     tiers = len(predicted)
-    run = members(state)
+    run = _members(state)
     worth = list(predicted)
     worth[-1] += utility.margin
     feasible = [True] * tiers

@@ -99,10 +99,29 @@ class Course:
 
     def scored(self, step: Step) -> None:
         """The last answer has a score."""
-        self.steps[-1] = replace(self.steps[-1], score=step.score, threshold=step.threshold)
+        self.steps[-1] = _judged(self.steps[-1], step.score, step.threshold, accepted=False)
 
     def accepted(self, tier: str, reason: str) -> Whole:
         """The answer of `tier` is the one returned."""
         self.reason = reason
-        self.steps = [replace(s, accepted=True) if s.tier == tier and s.error is None else s for s in self.steps]
+        self.steps = [
+            _judged(s, s.score, s.threshold, accepted=True) if s.tier == tier and s.error is None else s
+            for s in self.steps
+        ]
         return self.wholes[tier]
+
+
+def _judged(step: StepRecord, score: float | None, threshold: float | None, *, accepted: bool) -> StepRecord:
+    """`step` with a verdict: in less than half the time of `replace`, twice a request."""
+    return StepRecord(
+        step.tier,
+        step.input_tokens,
+        step.output_tokens,
+        step.cost_usd,
+        step.latency_s,
+        score,
+        threshold,
+        accepted,
+        step.error,
+        step.cached_tokens,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -32,6 +32,10 @@ class _StreamOptions(msgspec.Struct):
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _NULL = msgspec.Raw(b"null")
+_OPTIONS = msgspec.json.Decoder(_StreamOptions | None)
+_SWITCH = msgspec.json.Decoder(bool | None)
+_NAME = msgspec.json.Decoder(str | None)
+_NUMBER = msgspec.json.Decoder(int | float | None)
 _METADATA = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 _INSTRUCTIONS = frozenset({"system", "developer"})
@@ -84,15 +88,15 @@ def parse(body: bytes) -> ChatRequest:
     except (msgspec.DecodeError, RecursionError) as exc:
         raise ApiError(400, f"The body is not a JSON object: {exc}", code="invalid_json") from exc
     messages = _messages(fields)
-    options = _field(fields, "stream_options", _StreamOptions | None) or _StreamOptions()
+    options = _field(fields, "stream_options", _OPTIONS) or _StreamOptions()
     metadata, fields = _take_metadata(fields)
     *earlier, last = messages
     return ChatRequest(
         fields=fields,
         model=_model(fields),
-        stream=_field(fields, "stream", bool | None) or False,
+        stream=_field(fields, "stream", _SWITCH) or False,
         show_usage=options.include_usage or False,
-        wants_logprobs=_field(fields, "logprobs", bool | None) or False,
+        wants_logprobs=_field(fields, "logprobs", _SWITCH) or False,
         task=metadata.pop(TASK, None),
         metadata=metadata,
         text=_text(last),
@@ -117,7 +121,7 @@ def _messages(fields: dict[str, msgspec.Raw]) -> list[_Message]:
 
 
 def _model(fields: dict[str, msgspec.Raw]) -> str:
-    model: str | None = _field(fields, "model", str | None)
+    model: str | None = _field(fields, "model", _NAME)
     if not model:
         raise ApiError(400, "`model` is missing: use auto.", param="model", code="missing_required_parameter")
     return model
@@ -130,19 +134,19 @@ def _count(fields: dict[str, msgspec.Raw]) -> int:
     return n or 1
 
 
-def _field(fields: dict[str, msgspec.Raw], name: str, type_: Any) -> Any:
+def _field(fields: dict[str, msgspec.Raw], name: str, decoder: msgspec.json.Decoder[T]) -> T | None:
     raw = fields.get(name)
     if raw is None:
         return None
     try:
-        return msgspec.json.decode(raw, type=type_)
+        return decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError) as exc:
         raise ApiError(400, f"`{name}`: {exc}", param=name, code="invalid_type") from exc
 
 
 def _whole(fields: dict[str, msgspec.Raw], name: str) -> int | None:
     """A whole number; 1.0 is one, in JSON."""
-    value: int | float | None = _field(fields, name, int | float | None)
+    value: int | float | None = _field(fields, name, _NUMBER)
     if isinstance(value, float) and not value.is_integer():
         raise ApiError(400, f"`{name}` is no whole number.", param=name, code="invalid_type")
     return None if value is None else int(value)

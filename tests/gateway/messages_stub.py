@@ -88,7 +88,7 @@ def events(asked, **changes) -> Iterator[dict]:
     yield {"type": "ping"}
     for index, block in enumerate(whole["content"]):
         empty = {"text": {"text": ""}, "tool_use": {"input": {}}, "thinking": {"thinking": "", "signature": ""}}
-        yield {"type": "content_block_start", "index": index, "content_block": block | empty[block["type"]]}
+        yield {"type": "content_block_start", "index": index, "content_block": block | empty.get(block["type"], {})}
         for delta in deltas(block):
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
@@ -99,13 +99,13 @@ def events(asked, **changes) -> Iterator[dict]:
 
 def deltas(block: dict) -> Iterator[dict]:
     if block["type"] == "tool_use":
-        said = json.dumps(block["input"])
+        said = json.dumps(block["input"]) if block["input"] else ""
         for piece in ("", said[:5], said[5:]):
             yield {"type": "input_json_delta", "partial_json": piece}
     elif block["type"] == "thinking":
         yield {"type": "thinking_delta", "thinking": block["thinking"]}
-        yield {"type": "signature_delta", "signature": "x"}
-    else:
+        yield {"type": "signature_delta", "signature": block["signature"]}
+    elif block["type"] == "text":
         for piece in (block["text"][:3], block["text"][3:]):
             yield {"type": "text_delta", "text": piece}
 

@@ -139,6 +139,46 @@ def test_everything_at_once_is_what_the_api_takes(client, stub):
     assert (body["max_tokens"], body["stop_sequences"], body["top_k"]) == (50, ["x", "y"], 5)
 
 
+THOUGHTS = [
+    {"type": "thinking", "thinking": "it may rain", "signature": "sig"},
+    {"type": "redacted_thinking", "data": "xyz"},
+    {"type": "text", "text": "Let me see."},
+    {"type": "tool_use", "id": "toolu_a", "name": "weather", "input": {"city": "Paris"}},
+    {"type": "tool_use", "id": "toolu_b", "name": "weather", "input": {}},
+]
+
+
+async def thoughtful(asked):
+    """Thinks, and calls a tool twice; then it wants back what it thought."""
+    if len(asked.body["messages"]) == 1:
+        said = {"content": THOUGHTS, "stop_reason": "tool_use"}
+        if asked.body.get("stream"):
+            return await streamed(asked, events(asked, **said))
+        return web.json_response(message(asked, **said))
+    if asked.body["messages"][1]["content"] != THOUGHTS:
+        return error(400, "invalid_request_error")
+    return await messages_stub.plain(asked)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_was_thought_before_a_call_is_given_back_with_its_results(client, stub, stream):
+    stub.behaviours["top-model"] = thoughtful
+    asked = {"model": "top", "messages": HELLO, "tools": [tool("weather")]}
+    if stream:
+        with client.chat.completions.stream(**asked) as parts:
+            said = parts.get_final_completion().choices[0].message
+    else:
+        said = client.chat.completions.create(**asked).choices[0].message
+    calls = [
+        {"id": c.id, "type": "function", "function": {"name": "weather", "arguments": c.function.arguments}}
+        for c in said.tool_calls
+    ]
+    turn = {"role": "assistant", "content": said.content, "tool_calls": calls}
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "sunny"} for call in calls]
+    done = ask(client, messages=[*HELLO, turn, *results], tools=[tool("weather")]).parse()
+    assert done.choices[0].message.content == "hello from top-model"
+
+
 class Person(BaseModel):
     name: str
     age: int

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from routenlp.backends.anthropic import answer
 from routenlp.backends.anthropic.body import messages_body
 from routenlp.backends.anthropic.stream import StreamError, Translation
+from routenlp.backends.anthropic.thoughts import Thoughts
 from routenlp.backends.anthropic.unsayable import Unsayable
 from routenlp.backends.openai_compatible import completion
 from routenlp.backends.openai_compatible.body import without
@@ -43,6 +44,7 @@ class AnthropicTier:
         self._upstream = upstream
         self._most_tokens = most_tokens
         self._drop = tuple(drop)
+        self._thoughts = Thoughts()
         self._clock = clock
         self._wall_clock = wall_clock
 
@@ -70,6 +72,7 @@ class AnthropicTier:
         found = completion.read(shown) if shown is not None else None
         if shown is None or found is None or (found.empty and not last):
             raise UpstreamError(self._tier.name, Kind.GARBAGE, "answered with no message that says anything")
+        self._thoughts.keep(answer.turn_to_keep(said))
         usage = found.usage or completion.counted_usage(request.everything, found.text)
         return Whole(answer_of(self._tier, found, usage, latency_s), found, shown)
 
@@ -80,12 +83,14 @@ class AnthropicTier:
         except UpstreamError as error:
             error.body = answer.error_body(error.body)
             raise
-        return _Translated(self._tier.name, opened, Translation(self._wall_clock()))
+        return _Translated(self._tier.name, opened, Translation(self._wall_clock()), self._thoughts)
 
     def _body(self, request: ChatRequest, *, stream: bool) -> bytes:
         fields = without(request.fields, self._drop)
         try:
-            return messages_body(fields, self._model, stream=stream, most_tokens=self._most_tokens)
+            return messages_body(
+                fields, self._model, stream=stream, most_tokens=self._most_tokens, thoughts=self._thoughts.of
+            )
         except Unsayable as unsayable:
             raise UpstreamError(self._tier.name, Kind.UNSAYABLE, f"cannot be asked this: {unsayable}") from unsayable
 
@@ -95,10 +100,11 @@ class _Translated:
 
     first = b""
 
-    def __init__(self, tier: str, opened: ByteStream, translation: Translation) -> None:
+    def __init__(self, tier: str, opened: ByteStream, translation: Translation, thoughts: Thoughts) -> None:
         self._tier = tier
         self._opened = opened
         self._translation = translation
+        self._thoughts = thoughts
 
     async def rest(self) -> AsyncIterator[bytes]:
         """Everything; raises `UpstreamError`, also for an error that the stream itself reports."""
@@ -112,8 +118,11 @@ class _Translated:
 
     def _feed(self, data: bytes) -> bytes:
         try:
-            return self._translation.feed(data)
+            said = self._translation.feed(data)
         except BadEvent as exc:
             raise UpstreamError(self._tier, Kind.GARBAGE, str(exc)) from exc
         except StreamError as exc:
             raise UpstreamError(self._tier, Kind.STATUS, str(exc), status=exc.status) from exc
+        if self._translation.ended:
+            self._thoughts.keep(self._translation.turn)
+        return said

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from routenlp.backends.anthropic.thoughts import Block, Turn, thoughtful_turn
 from routenlp.backends.anthropic.usage import Tokens, in_openais_words
 
 FINISH = {
@@ -18,17 +19,6 @@ FINISH = {
     "refusal": "content_filter",
 }
 """Why an answer ended, in OpenAI's words; a reason that is not known is `stop`."""
-
-
-class Block(msgspec.Struct):
-    """A part of an answer. Kinds that are not known say nothing here."""
-
-    type: str
-    text: str = ""
-    thinking: str = ""
-    id: str = ""
-    name: str = ""
-    input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class Details(msgspec.Struct):
@@ -78,6 +68,13 @@ def completion(body: bytes, created_s: float) -> bytes | None:
     }
     usage = in_openais_words(found.usage)
     return msgspec.json.encode(said if usage is None else {**said, "usage": usage})
+
+
+def turn_to_keep(body: bytes) -> Turn | None:
+    """What must be given back with the results of the tools that `body` calls; None for nothing."""
+    if b'thinking"' not in body:
+        return None
+    return thoughtful_turn(_MESSAGE.decode(body).content)
 
 
 def tool_call(block: Block, arguments: str) -> dict[str, Any]:

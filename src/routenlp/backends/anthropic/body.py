@@ -6,13 +6,14 @@ which says nothing to a model; what holds the default anyway; and all others, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from routenlp.backends.anthropic import tools
 from routenlp.backends.anthropic.messages import conversation
+from routenlp.backends.anthropic.thoughts import CallIds, forgotten
 from routenlp.backends.anthropic.unsayable import Unsayable
 from routenlp.backends.remote.dialect import Dialect
 
@@ -65,10 +66,20 @@ def dialect(key: str | None) -> Dialect:
     return Dialect("/messages", {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}, key)
 
 
-def messages_body(fields: Mapping[str, msgspec.Raw], model: str, *, stream: bool, most_tokens: int) -> bytes:
-    """JSON of the request. `most_tokens`: of the answer, where the client sets no bound. Raises `Unsayable`."""
+def messages_body(
+    fields: Mapping[str, msgspec.Raw],
+    model: str,
+    *,
+    stream: bool,
+    most_tokens: int,
+    thoughts: Callable[[CallIds], msgspec.Raw | None] = forgotten,
+) -> bytes:
+    """JSON of the request. Raises `Unsayable`.
+
+    `most_tokens`: of the answer, where the client sets no bound. `thoughts`: turns to be given back as they were.
+    """
     asked = {name: raw for name, raw in fields.items() if raw != _NULL and name not in _BOOKKEEPING}
-    talk = conversation(asked.pop("messages"))
+    talk = conversation(asked.pop("messages"), thoughts)
     said: Said = {"model": model, "max_tokens": _bound(asked, most_tokens), "messages": talk.turns}
     if talk.system:
         said["system"] = talk.system

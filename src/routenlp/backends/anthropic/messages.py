@@ -2,18 +2,20 @@
 
 system, developer   ─▶ `system`, in their order, wherever they stood
 user                ─▶ user: text and images
-assistant           ─▶ assistant: text and tool_use
+assistant           ─▶ assistant: text and tool_use, with what it thought, where that is known
 tool, one or more   ─▶ one user turn of tool_result, with what the user says next behind them
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from routenlp.backends.anthropic.thoughts import CallIds, forgotten
 from routenlp.backends.anthropic.unsayable import Unsayable
 
 Block = dict[str, Any]
@@ -64,15 +66,17 @@ class Conversation:
 
     system: list[Block]
     turns: list[Block]
+    thoughts: Callable[[CallIds], msgspec.Raw | None]
+    """Turns that must be given back as they were, by the ids of their calls."""
 
 
-def conversation(raw: msgspec.Raw) -> Conversation:
+def conversation(raw: msgspec.Raw, thoughts: Callable[[CallIds], msgspec.Raw | None] = forgotten) -> Conversation:
     """Raises `Unsayable`. Names of speakers and an image's `detail` have no like there: hints, that are left out."""
     try:
         messages = _MESSAGES.decode(raw)
     except (msgspec.DecodeError, RecursionError) as exc:
         raise Unsayable("messages", f"cannot be read: {exc}") from exc
-    found = Conversation([], [])
+    found = Conversation([], [], thoughts)
     for at, message in enumerate(messages):
         _SAY.get(message.role, _unknown)(f"messages[{at}]", message, found)
     if found.turns and found.turns[-1]["role"] == "assistant":
@@ -95,7 +99,7 @@ def _system(where: str, message: _Message, found: Conversation) -> None:
 
 def _user(where: str, message: _Message, found: Conversation) -> None:
     blocks = [_IMAGE_OR_TEXT.get(part.type, _no_part)(where, part) for part in _parts(message)]
-    if found.turns and found.turns[-1]["role"] == "user" and _answers_tools(found.turns[-1]):
+    if found.turns and _answers_tools(found.turns[-1]):
         found.turns[-1]["content"].extend(blocks)
     else:
         found.turns.append({"role": "user", "content": blocks})
@@ -104,6 +108,10 @@ def _user(where: str, message: _Message, found: Conversation) -> None:
 def _assistant(where: str, message: _Message, found: Conversation) -> None:
     if message.function_call or message.audio:
         raise Unsayable(where, "holds a function call of the old kind or audio")
+    kept = found.thoughts(tuple(call.id for call in message.tool_calls or []))
+    if kept is not None:
+        found.turns.append({"role": "assistant", "content": kept})
+        return
     blocks = [block for block in _texts(where, message) if block["text"]]  # an empty one is refused there
     if message.refusal:
         blocks.append({"type": "text", "text": message.refusal})
@@ -129,7 +137,7 @@ _SAY = {"system": _system, "developer": _system, "user": _user, "assistant": _as
 
 
 def _answers_tools(turn: Block) -> bool:
-    return bool(turn["content"]) and turn["content"][0]["type"] == "tool_result"
+    return turn["role"] == "user" and bool(turn["content"]) and turn["content"][0]["type"] == "tool_result"
 
 
 def _parts(message: _Message) -> list[_Part]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from routenlp.backends.anthropic.answer import Block, Details, Message, finish, refusal, tool_call
+from routenlp.backends.anthropic.answer import Details, Message, finish, refusal, tool_call
+from routenlp.backends.anthropic.thoughts import NOTHING, Block, Turn, is_thought, thoughtful_turn
 from routenlp.backends.anthropic.usage import Tokens, in_openais_words
 from routenlp.backends.remote.sse import BadEvent, cut, data_of
 
@@ -37,6 +38,7 @@ class _Delta(msgspec.Struct):
     text: str = ""
     thinking: str = ""
     partial_json: str = ""
+    signature: str = ""
     stop_reason: str | None = None
     stop_details: Details | None = None
 
@@ -60,7 +62,7 @@ _EVENT = msgspec.json.Decoder(_Event)
 class Translation:
     """Of one stream."""
 
-    __slots__ = ("_calls", "_finish", "_head", "_rest", "_role_said", "_tokens")
+    __slots__ = ("_blocks", "_calls", "_finish", "_head", "_rest", "_role_said", "_tokens", "ended")
 
     def __init__(self, created_s: float) -> None:
         self._rest = b""
@@ -70,6 +72,14 @@ class Translation:
         """Position of the tool call that is under way."""
         self._finish: str | None = None
         self._tokens = Tokens()
+        self.ended = False
+        self._blocks: list[Block] = []
+        """What came so far, of an answer that begins with a thought."""
+
+    @property
+    def turn(self) -> Turn | None:
+        """Once the stream has ended: what must be given back with the results of the tools that it called."""
+        return thoughtful_turn(self._blocks)
 
     def feed(self, data: bytes) -> bytes:
         """The chunks that `data` completes; raises `BadEvent` and `StreamError`."""
@@ -101,6 +111,10 @@ class Translation:
         self._tokens = self._tokens.later(message.usage)
 
     def _block(self, block: Block) -> bytes:
+        if self._blocks or is_thought(block):
+            self._blocks.append(block)
+            if block.type == "tool_use":
+                block.input = NOTHING  # comes in pieces
         if block.type == "tool_use":
             self._calls += 1
             return self._chunk({"tool_calls": [{"index": self._calls, **tool_call(block, "")}]})
@@ -109,6 +123,8 @@ class Translation:
         return b""
 
     def _delta(self, delta: _Delta) -> bytes:
+        if self._blocks:
+            _add(self._blocks[-1], delta)
         if delta.type == "text_delta":
             return self._chunk({"content": delta.text})
         if delta.type == "thinking_delta":
@@ -122,6 +138,7 @@ class Translation:
         return b"" if words is None else self._chunk({"refusal": words})
 
     def _end(self) -> bytes:
+        self.ended = True
         chunks = self._chunk({}, self._finish or "stop")
         usage = in_openais_words(self._tokens)
         if usage is not None:
@@ -134,6 +151,14 @@ class Translation:
             delta = {"role": "assistant", **delta}
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return _event({**self._head, "choices": [choice]})
+
+
+def _add(block: Block, delta: _Delta) -> None:
+    block.text += delta.text
+    block.thinking += delta.thinking
+    block.signature += delta.signature
+    if delta.partial_json:
+        block.input = msgspec.Raw(bytes(block.input) + delta.partial_json.encode())
 
 
 def _event(value: object) -> bytes:

@@ -84,7 +84,7 @@ class Clerk:
 
     def refusal(self, problem: str) -> UpstreamError:
         """The next tier may do better; where there is none, the client is told."""
-        return UpstreamError(self.tier.name, Kind.UNSAYABLE, problem)
+        return UpstreamError(self.tier.name, Kind.UNSAYABLE, problem, remedy="The next tier is asked.")
 
 
 def beyond_text(request: ChatRequest) -> str | None:

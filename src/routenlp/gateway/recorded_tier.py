@@ -58,4 +58,5 @@ class RecordedTier:
         )
         error = {"message": message, "type": "invalid_request_error", "param": "messages", "code": "not_recorded"}
         body = msgspec.json.encode({"error": error})
-        return UpstreamError(name, Kind.STATUS, "has no recording of this query", status=422, body=body)
+        problem, remedy = "has no recording of this query", "Put a model in its place, or record it."
+        return UpstreamError(name, Kind.STATUS, problem, status=422, body=body, remedy=remedy)

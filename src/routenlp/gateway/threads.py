@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Semaphore
+from traceback import extract_tb
 from typing import TypeVar
 
 from routenlp.backends.remote.failures import Kind, UpstreamError
@@ -32,14 +34,24 @@ class Threads:
         off: its result is thrown away, and its thread is busy until then.
         """
         if not self._room.acquire(blocking=False):
-            problem = f"is busy: {self._most_waiting} queries wait for it"
-            raise UpstreamError(self._tier, Kind.STATUS, problem, status=429, retry_after_s=COME_BACK_S)
+            problem, remedy = f"is busy: {self._most_waiting} queries wait for it", "Give it more threads."
+            raise UpstreamError(self._tier, Kind.STATUS, problem, status=429, retry_after_s=COME_BACK_S, remedy=remedy)
         future = self._pool.submit(work)
         future.add_done_callback(lambda _: self._room.release())
         try:
             async with asyncio.timeout(limit_s):
                 return await asyncio.wrap_future(future)
         except TimeoutError as exc:
-            raise UpstreamError(self._tier, Kind.TIMEOUT, f"gave no answer within {limit_s:.3g} s") from exc
+            problem = f"gave no answer within {limit_s:.3g} s"
+            raise UpstreamError(
+                self._tier, Kind.TIMEOUT, problem, remedy="Give it more threads, or more time."
+            ) from exc
         except Exception as exc:
-            raise UpstreamError(self._tier, Kind.GARBAGE, f"failed ({type(exc).__name__})") from exc
+            problem = f"failed ({type(exc).__name__})"
+            raise UpstreamError(self._tier, Kind.GARBAGE, problem, remedy=f"It is a fault {_place(exc)}.") from exc
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised, for the log; what it says may hold words of a query."""
+    last = extract_tb(error.__traceback__)[-1]
+    return f"in {Path(last.filename).name}, line {last.lineno}"

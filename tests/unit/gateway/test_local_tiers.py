@@ -23,6 +23,14 @@ class TestStudents:
     def kit(self, tmp_path):
         return Kit("student", None, tmp_path)
 
+    def test_a_fault_in_a_student_is_told_by_its_place_and_not_by_its_words(self, kit):
+        with pytest.raises(
+            UpstreamError, match=r"failed \(ZeroDivisionError\)\. It is a fault in live_tiers\.py, line \d"
+        ) as c:
+            ask(kit, "fails")
+        assert c.value.kind is Kind.GARBAGE
+        assert ".py" not in c.value.problem
+
     def test_the_tiers_own_limit_holds_where_the_task_has_none(self, kit):
         with pytest.raises(UpstreamError, match=r"0\.3"):
             ask(kit, "slow", settings={"total_s": LIMIT_S})

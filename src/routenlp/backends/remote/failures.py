@@ -38,9 +38,10 @@ class UpstreamError(BackendError):
         status: int | None = None,
         body: bytes = b"",
         retry_after_s: float | None = None,
+        remedy: str = "See the endpoint's own log.",
     ) -> None:
-        """`status`, `body`, `retry_after_s`: of an answer that was an error."""
-        super().__init__(f"tier {tier!r}", problem, "See the endpoint's own log.")
+        """`status`, `body`, `retry_after_s`: of an answer that was an error. `remedy`: for the log, not for clients."""
+        super().__init__(f"tier {tier!r}", problem, remedy)
         self.tier = tier
         self.kind = kind
         self.status = status

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ UNKNOWN = "–"
 Evidence = Mapping[str, Any]
 _SAID: Mapping[str, Callable[[Evidence], str]] = {
     "gate": lambda e: f"Gate at {e['level']:.3g}: " + " ".join(e["reasons"]),
+    "gate rows": lambda e: f"The gate's rows, {sum(len(t['ids']) for t in e['tasks'])} of them, are kept.",
     "gate look": lambda e: f"The gate looks at {e['rows']} rows at {e['level']:.3g}.",
     "shadow": lambda e: "Shadow: " + " ".join(e["reasons"]),
     "canary": lambda e: f"Canary: {e['reason']}",
@@ -78,6 +79,8 @@ def gate_tables(evidence: Evidence) -> list[Table]:
         Table("Gate: quality", heads, quality),
         Table("Gate: cost, of always-top", ("before", "after", "gain", "at least", "wanted over", "p", ""), (bill,)),
     ]
+    if evidence.get("coverage"):
+        found.append(coverage_table(evidence["coverage"], "Gate: coverage after the update"))
     if evidence["segments"]:
         parts = tuple(
             (s["task"], str(s["segment"]), str(s["rows"]), number(s["lost"], "+.4f"), "veto" if s["vetoed"] else "")
@@ -102,6 +105,14 @@ def shadow_tables(evidence: Evidence) -> list[Table]:
         for t in evidence["tasks"]
     )
     heads = ("task", "queries", "same answer", "to the top", "failed", "$ served", "$ candidate")
+    return [
+        Table("Shadow: live queries", heads, live),
+        coverage_table(evidence["coverage"], "Coverage after the update, on audits"),
+    ]
+
+
+def coverage_table(coverage: Sequence[Mapping[str, Any]], title: str) -> Table:
+    """What was measured of each task's promise on rows that proved nothing of it."""
     covered = tuple(
         (
             c["task"],
@@ -111,10 +122,10 @@ def shadow_tables(evidence: Evidence) -> list[Table]:
             share(c["failed_given_accepted"]),
             "contradicted" if c["contradicted"] else ("not contradicted" if c["promise"] else "none"),
         )
-        for c in evidence["coverage"]
+        for c in coverage
     )
     rates = ("task", "audits", "quality ratio", "accepted and failed", "failed given accepted", "certificate")
-    return [Table("Shadow: live queries", heads, live), Table("Coverage after the update", rates, covered)]
+    return Table(title, rates, covered)
 
 
 def canary_tables(evidence: Evidence) -> list[Table]:

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from routenlp.conformal.betting import Bounded
 from routenlp.conformal.sequential import best, first_crossing, log_evidence
 from routenlp.errors import SettingsError
-from routenlp.loop.compared import Compared, first_of_each_group
+from routenlp.loop.compared import Compared, first_of_each_group, no_rows
 from routenlp.types import FloatArray
 
 
@@ -146,10 +146,12 @@ def judge(
     """What to do at `plan.shares[stage]`, after the audits in `tasks`, each task's in the order in which they came.
 
     The same audits give the same verdict, so that nothing but audits need be kept. `segments`: how many there are in
-    all tasks together, fixed before the first audit. `gate`: the rows that the candidate passed the gate on.
+    all tasks together, fixed before the first audit. `gate`: the rows that the candidate passed the gate on; each of
+    their tasks needs its proof, also one that has no audit yet.
     `in_shadow`: how many of the audits came before the canary: they are evidence, and shares do not rise by them.
     """
     before = {rows.task: rows for rows in gate}
+    tasks = [*tasks, *(no_rows(name) for name in before if name not in {task.task for task in tasks})]
     parts = (2.0 * max(len(tasks), 1), 2.0 * max(segments, 1))
     wanted = tuple(math.log(part / plan.harm_level) for part in parts)
     both = [(task, before[task.task] if task.task in before else task.rows(slice(0, 0))) for task in tasks]

@@ -7,8 +7,9 @@ policy saw: the gate fold, or audits that came after the candidate was made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from routenlp.errors import DataError
 from routenlp.types import FloatArray
 
 NO_SEGMENT = -1
+_NUMBERS = ("current", "candidate", "top", "current_usd", "candidate_usd", "top_usd")
+_FIELDS = ("task", "ids", "groups", *_NUMBERS, "cheap", "segments")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +80,42 @@ class Compared:
             tuple(self.groups[i] for i in at),
             **{name: getattr(self, name)[at] for name in arrays},
         )
+
+
+def no_rows(task: str) -> Compared:
+    """A task of which nothing was seen: nothing is proved of it."""
+    return Compared(
+        task,
+        (),
+        (),
+        **dict.fromkeys(_NUMBERS, np.empty(0)),
+        cheap=np.empty(0, dtype=np.bool_),
+        segments=np.empty(0, dtype=np.int64),
+    )
+
+
+def as_evidence(tasks: Sequence[Compared]) -> dict[str, Any]:
+    """JSON values: the rows of a gate, to be kept with the candidate; they speak against it in the canary too."""
+    return {"kind": "gate rows", "tasks": [{name: _plain(getattr(t, name)) for name in _FIELDS} for t in tasks]}
+
+
+def from_evidence(evidence: Mapping[str, Any]) -> tuple[Compared, ...]:
+    """The inverse of `as_evidence`."""
+    return tuple(
+        Compared(
+            task["task"],
+            tuple(task["ids"]),
+            tuple(task["groups"]),
+            **{name: np.array(task[name], dtype=np.float64) for name in _NUMBERS},
+            cheap=np.array(task["cheap"], dtype=np.bool_),
+            segments=np.array(task["segments"], dtype=np.int64),
+        )
+        for task in evidence["tasks"]
+    )
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def first_of_each_group(groups: Sequence[str]) -> NDArray[np.int64]:

@@ -7,18 +7,20 @@ All of these must hold, and the first two are proved at the level that this turn
 2. cost: over all tasks together, what is saved is over `least_gain` of always-top's bill.
 3. no harm in a part: in no segment is it shown that more than `segment_margin` is lost. A task's mean hides what
    happens to a twentieth of its queries. This one is a veto: it speaks only where harm is evident.
+4. coverage: on these rows, which calibration did not see, no certificate of the candidate is contradicted. A veto too.
 
 That *all* of several tests must pass needs no correction: a candidate that should not pass fails one of them with
-probability at least 1 - level, whatever the others say (Berger 1982, intersection-union tests). The veto is split over
-the segments, so that it stops a candidate that harms none with probability at most `veto_level`.
+probability at least 1 - level, whatever the others say (Berger 1982, intersection-union tests). Each veto is split over
+segments or tasks, so that it stops a candidate without a fault with probability at most `veto_level`.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ from routenlp.conformal.sequential import best, log_evidence
 from routenlp.conformal.verdict import Method
 from routenlp.errors import DataError
 from routenlp.loop.compared import Compared
+from routenlp.loop.coverage import Coverage, Promise, coverage
 from routenlp.types import FloatArray
 
 
@@ -118,6 +121,8 @@ class GateVerdict:
     quality: tuple[QualityFinding, ...]
     segments: tuple[SegmentFinding, ...]
     cost: CostFinding
+    coverage: tuple[Coverage, ...]
+    """Of the tasks whose promises were given: what is measured and shown before anything is served."""
     reasons: tuple[str, ...]
     """In words; what failed first."""
 
@@ -126,8 +131,16 @@ class GateVerdict:
         return {"kind": "gate", **asdict(self)}
 
 
-def judge(tasks: Sequence[Compared], bar: Bar, *, level: float, seed: int) -> GateVerdict:
-    """The verdict on the tasks that the candidate changes. `level`: from `delta.next_level`; `seed` orders the bets.
+def judge(
+    tasks: Sequence[Compared],
+    bar: Bar,
+    *,
+    level: float,
+    seed: int,
+    promises: Mapping[str, Promise] = MappingProxyType({}),
+) -> GateVerdict:
+    """The verdict on the tasks that the candidate changes. `level`: from `delta.next_level`; `seed` orders the bets;
+    `promises`: by task, what the candidate's certificates say.
 
     Promise: a candidate that loses `margin` or more on a task, or saves no more than `least_gain` over all, passes with
     probability at most `level` over draws of the gate fold.
@@ -137,11 +150,22 @@ def judge(tasks: Sequence[Compared], bar: Bar, *, level: float, seed: int) -> Ga
     quality = tuple(_quality(task, bar, level, seed) for task in tasks)
     segments = _segments(tasks, bar, seed)
     cost = _cost(tasks, bar, level, seed)
+    covered = tuple(
+        coverage(
+            task,
+            promises[task.task],
+            handled_at=promises[task.task].handled_at,
+            level=bar.veto_level / len(promises),
+        )
+        for task in tasks
+        if task.task in promises
+    )
     failed = [_quality_in_words(f, bar, level) for f in quality if not f.holds]
     failed += [_segment_in_words(f, bar) for f in segments if f.vetoed]
+    failed += [_coverage_in_words(c) for c in covered if c.contradicted]
     failed += [] if cost.holds else [_cost_in_words(cost, bar, level)]
     held = (f"No task loses {bar.margin:g} of quality, and {_gained(cost)}: proved at {level:.3g}.",)
-    return GateVerdict(not failed, level, bar, quality, segments, cost, tuple(failed) or held)
+    return GateVerdict(not failed, level, bar, quality, segments, cost, covered, tuple(failed) or held)
 
 
 def _quality(task: Compared, bar: Bar, level: float, seed: int) -> QualityFinding:
@@ -260,6 +284,14 @@ def _segment_in_words(f: SegmentFinding, bar: Bar) -> str:
         f"Task {f.task}, segment {f.segment}: loses {f.lost:.3f} of quality on {f.rows} rows, "
         f"evidently more than {bar.segment_margin:g}."
     )
+
+
+def _coverage_in_words(c: Coverage) -> str:
+    kept = (
+        "no quality at the top" if c.quality_ratio is None else f"{c.quality_ratio:.3f} of the top tier's quality kept"
+    )
+    rule = "" if c.promise is None else f" {c.promise.rule} at {c.promise.target:g}"
+    return f"Task {c.task}: the gate's rows contradict the certificate's{rule} ({kept})."
 
 
 def _cost_in_words(cost: CostFinding, bar: Bar, level: float) -> str:

@@ -44,6 +44,8 @@ class ShadowPlan:
 
     queries: int = 200
     """Of all tasks together, before the canary."""
+    audits: int = 20
+    """Likewise: the certificates are measured on them, before anything is served."""
     most_failed: float = 0.02
     """Share of queries on which the candidate may fail; evidently more is a rejection."""
     level: float = 0.05
@@ -123,7 +125,11 @@ def judge(
     if len(seen) < plan.queries:
         short = (f"{len(seen)} of {plan.queries} live queries seen.",)
         return ShadowVerdict(ShadowDecision.WAIT, tasks, covered, plan, short)
-    fine = f"{len(seen)} live queries: it runs, and no audit contradicts its certificates."
+    audited = sum(task.n for task in audits)
+    if audited < plan.audits:
+        short = (f"{audited} of {plan.audits} audits seen.",)
+        return ShadowVerdict(ShadowDecision.WAIT, tasks, covered, plan, short)
+    fine = f"{len(seen)} live queries: it runs, and no audit of {audited} contradicts its certificates."
     return ShadowVerdict(ShadowDecision.PASS, tasks, covered, plan, (fine,))
 
 

@@ -5,6 +5,7 @@
             version = versions.add(held, folder, origin="turn 3", now_s=now_s)       draft
             versions.move(held, version.id, State.CALIBRATED, evidence, now_s=now_s) its certificates are its own
             versions.log_look(held, version.id, level, rows, now_s=now_s)            before the gate looks
+            versions.note(held, version.id, as_evidence(compared), now_s=now_s)      its rows (`loop.compared`)
             versions.move(held, version.id, State.SHADOW, verdict.evidence(), now_s=now_s)
             versions.move(held, version.id, State.CANARY, ..., share=0.05, now_s=now_s)
             versions.set_share(held, 0.25, ..., now_s=now_s)

@@ -21,7 +21,7 @@ from routenlp.conformal.verdict import Status
 from routenlp.errors import LockHeld
 from routenlp.loop import canary, shadow
 from routenlp.loop.canary import CanaryVerdict, Decision, Plan
-from routenlp.loop.compared import Compared
+from routenlp.loop.compared import Compared, from_evidence, no_rows
 from routenlp.loop.coverage import Promise
 from routenlp.loop.lifecycle import State
 from routenlp.loop.shadow import ShadowDecision, ShadowPlan, ShadowVerdict
@@ -78,7 +78,8 @@ class Judge:
         if version.state is State.SHADOW:
             return self._shadow(version, rows, left_out)
         served = comparer.rows(self.connection, _entered_s(moves, State.CANARY))
-        return self._canary(version, pointer, rows, sum(r.n for r in rows) - sum(r.n for r in served), left_out)
+        in_shadow = sum(r.n for r in rows) - sum(r.n for r in served)
+        return self._canary(version, pointer, rows, _gate_rows(moves), in_shadow, left_out)
 
     def _shadow(self, version: Version, rows: tuple[Compared, ...], left_out: int) -> Looked:
         found = shadow.judge(
@@ -93,11 +94,17 @@ class Judge:
         return self._looked(str(found.decision), " ".join(found.reasons), version, moved, rows, left_out)
 
     def _canary(
-        self, version: Version, pointer: Pointer, rows: tuple[Compared, ...], in_shadow: int, left_out: int
+        self,
+        version: Version,
+        pointer: Pointer,
+        rows: tuple[Compared, ...],
+        gate: tuple[Compared, ...],
+        in_shadow: int,
+        left_out: int,
     ) -> Looked:
         stage = next(i for i, share in enumerate(self.plan.shares) if share >= pointer.share)
-        segments = sum(len(row.named_segments) for row in rows)
-        found = canary.judge(rows, self.plan, stage=stage, segments=segments, in_shadow=in_shadow)
+        segments = sum(len(row.named_segments) for row in gate)
+        found = canary.judge(rows, self.plan, stage=stage, segments=segments, gate=gate, in_shadow=in_shadow)
         if found.decision is Decision.WAIT:
             moved = False
         elif found.decision is Decision.ADVANCE:
@@ -136,6 +143,17 @@ class Judge:
         pointer, now = self.versions.pointer(), self.versions.find(version.id)
         share = {pointer.candidate: pointer.share, pointer.active: 1.0}.get(version.id, 0.0)
         return Looked(version.id, now.state, share, decision, reason, moved, sum(r.n for r in rows), left_out)
+
+
+def _gate_rows(moves: Sequence[Move]) -> tuple[Compared, ...]:
+    """Those that the candidate passed the gate on; where they were not kept, its tasks without a row."""
+    kept, verdict = (
+        next((m.evidence for m in reversed(moves) if m.evidence.get("kind") == kind), None)
+        for kind in ("gate rows", "gate")
+    )
+    if kept is not None:
+        return from_evidence(kept)
+    return tuple(no_rows(found["task"]) for found in verdict["quality"]) if verdict is not None else ()
 
 
 def _entered_s(moves: Sequence[Move], state: State) -> float:

@@ -101,6 +101,13 @@ def test_rows_of_the_gate_speak_against_a_candidate_and_never_for_it():
     assert (found.audits, found.audits_needed) == (alone.audits, alone.audits_needed)
 
 
+def test_a_task_without_an_audit_has_no_proof():
+    other = compared("other", lost=np.zeros(400))
+    found = judge([compared(lost=np.zeros(400))], PLAN, stage=2, segments=0, gate=[other])
+    assert found.decision is Decision.WAIT
+    assert found.audits_needed > 100
+
+
 def test_a_conversation_counts_once():
     rows = compared(lost=np.ones(500), groups=["one"] * 500)
     found = judge([rows], PLAN, stage=0, segments=0)

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.loop.compared_world import compared
 
 from routenlp.errors import DataError
+from routenlp.loop.coverage import Promise
 from routenlp.loop.gate import Bar, judge
 
 BAR = Bar(most_usd=1.2)
@@ -39,6 +40,20 @@ def test_every_task_must_hold():
     found = verdict(compared("fine", lost=np.zeros(800), saved=0.1), compared("bad", lost=bad, saved=0.1))
     assert [f.holds for f in found.quality] == [True, False]
     assert not found.passed
+
+
+def test_a_certificate_that_the_gate_contradicts_stops_a_candidate_that_is_no_worse_than_the_policy_in_force():
+    rows = compared(lost=np.zeros(800), saved=0.1, quality=0.8)
+    promise = Promise("quality_ratio", 0.03, 1.0)
+    found = judge([rows], BAR, level=0.05, seed=0, promises={"t": promise})
+    assert found.quality[0].holds
+    assert found.cost.holds
+    assert not found.passed
+    assert found.coverage[0].quality_ratio == pytest.approx(0.8)
+    assert "contradict the certificate's quality_ratio" in found.reasons[0]
+    kept = judge([compared(lost=np.zeros(800), saved=0.1)], BAR, level=0.05, seed=0, promises={"t": promise})
+    assert kept.passed
+    assert not kept.coverage[0].contradicted
 
 
 def test_too_few_rows_say_how_many_would_do():

@@ -13,7 +13,7 @@ from routenlp.loop.coverage import Promise
 from routenlp.loop.shadow import ShadowDecision, Shadowed, ShadowPlan, judge
 
 FINE = Shadowed("t", "top", 1.0, "small", 0.1, True, False)
-PLAN = ShadowPlan(queries=100)
+PLAN = ShadowPlan(queries=100, audits=0)
 
 
 def verdict(seen, audits=(), promises=None):
@@ -22,6 +22,12 @@ def verdict(seen, audits=(), promises=None):
 
 def test_few_queries_wait():
     assert verdict([FINE] * 99).decision is ShadowDecision.WAIT
+
+
+def test_without_audits_nothing_is_known_of_the_certificates():
+    plan = ShadowPlan(queries=100, audits=10)
+    few, enough = (judge([FINE] * 100, [compared(lost=np.zeros(n))], {}, plan, handled_at={"t": 1.0}) for n in (9, 10))
+    assert (few.decision, enough.decision) == (ShadowDecision.WAIT, ShadowDecision.PASS)
 
 
 def test_what_runs_and_keeps_its_promise_passes_with_its_figures():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tests.gateway.running import PRICES, ROUTED
+from tests.unit.loop.compared_world import compared
 from tests.unit.store.made_policies import WHY, made
 from tests.unit.worker.made import CONTENT, audited
 
 from routenlp import wiring
 from routenlp.loop.canary import Plan
+from routenlp.loop.compared import as_evidence
 from routenlp.loop.lifecycle import State
 from routenlp.loop.shadow import Shadowed, ShadowPlan
 from routenlp.settings import load
@@ -53,7 +56,7 @@ class Trial:
             lambda _: self.comparer,
             {"intent": 1.0},
             lambda: self.now_s,
-            ShadowPlan(queries=5),
+            ShadowPlan(queries=5, audits=0),
             PLAN,
         )
 
@@ -169,6 +172,21 @@ def test_harm_takes_it_back_at_once_and_the_old_policy_never_moved(trial):
     assert (looked.state, looked.share, looked.decision) == (State.REJECTED, 0.0, "roll back")
     assert "Harm" in looked.reason
     assert trial.versions.pointer().active == before
+
+
+def test_a_task_that_passed_the_gate_needs_its_proof_and_rows_of_the_gate_speak_against_it(trial):
+    trial.to_canary()
+    lost = compared("other", lost=np.ones(60), segments=np.ones(60))
+    with hold(trial.store, "turn", BEGAN_S) as held:
+        trial.versions.note(held, trial.id, as_evidence([compared("other", lost=np.zeros(60))]), now_s=trial.now_s)
+    for _ in range(4):
+        trial.audit(40, 1.0)
+        looked = trial.judge.look()
+    assert (looked.share, looked.decision) == (1.0, "wait")
+    with hold(trial.store, "turn", BEGAN_S) as held:
+        trial.versions.note(held, trial.id, as_evidence([lost]), now_s=trial.now_s)
+    assert "task other" in trial.judge.look().reason
+    assert trial.versions.find(trial.id).state is State.REJECTED
 
 
 def test_while_a_turn_is_at_work_a_share_waits_and_the_next_look_raises_it(trial):

@@ -64,6 +64,20 @@ def test_drift_that_comes_and_goes_within_the_target_is_no_excuse():
     assert false_alarms(once_a_year(watch("joint", 0.05), A_DAY), draw, YEARS, 4) <= MOST_FALSE
 
 
+def test_at_most_one_false_alarm_a_year_where_the_volume_of_audits_is_learned_on_the_way():
+    """B begins at a year of one audit a day and rises with what has come, as the worker's does."""
+    detector = once_a_year(watch("joint", 0.05), 1.0)
+    rng = np.random.default_rng(7)
+    bets, statistics, alarms = np.array(detector.watch.bets), np.zeros((YEARS, 6)), 0
+    for seen in range(1, 365 * A_DAY + 1):
+        bound = 365.0 * max(seen / max(seen / A_DAY, 1.0), 1.0)
+        statistics = (statistics + 1.0) * (1.0 + bets * draw_share(rng, YEARS, 0.05)[:, None])
+        rings = statistics.mean(axis=1) >= bound
+        alarms += int(rings.sum())
+        statistics[rings] = 0.0
+    assert alarms <= MOST_FALSE
+
+
 def test_simulated_statistics_are_those_of_the_detector():
     detector = once_a_year(watch("joint", 0.05), A_DAY)
     rng = np.random.default_rng(5)

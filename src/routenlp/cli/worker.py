@@ -1,4 +1,4 @@
-"""`routenlp worker`: what goes on beside the gateway: audits, their grades, and the judging of candidates on trial."""
+"""`routenlp worker`, beside the gateway: audits and grades, the watch over quality, the judging of candidates."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ from routenlp.gateway.logs import set_up_logs
 from routenlp.grading.judge import RUBRIC
 from routenlp.settings import Settings, load
 from routenlp.store.sql.database import locate, mapped, open_store
+from routenlp.store.sql.monitoring import Alarm
 from routenlp.worker import grading
 from routenlp.worker.audits import AuditRunner, Ran
 from routenlp.worker.grading import Graded, Grader
+from routenlp.worker.monitor import Looked, Monitor, Promised
 from routenlp.worker.trial import Judge
 
 _LOG = logging.getLogger("routenlp.worker")
@@ -62,22 +64,26 @@ async def _work(
     async with new_session() as session:
         live = await asyncio.to_thread(build_live, settings, environ, session)
         runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
+        monitor = Monitor(connection, _Promises(settings), time.time)
         console = open_console(stderr=False)
         while not over.is_set():
             try:
                 ran, graded = await runner.run(BATCH), await grader.run(BATCH)
+                looked = monitor.run(BATCH)
             except sqlite3.OperationalError as exc:
                 if once:
                     raise
                 # Another process writes for long, or the disk is full: what was taken is taken again later.
                 _LOG.warning("the store did not take what an audit brought: %s", exc)
-                ran, graded = Ran(), Graded()
+                ran, graded, looked = Ran(), Graded(), Looked()
             if await _changed(trials, settings, live.revision):
                 live = await asyncio.to_thread(build_live, settings, environ, session, before=live)
                 runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
-            busy = ran.answered or graded.by_metric or graded.by_judge
+            busy = ran.answered or graded.by_metric or graded.by_judge or looked.watched or looked.kept
             if busy or ran.missing or once:
-                show_lines(console, [words(ran, graded)])
+                show_lines(console, [words(ran, graded), *map(alarm_words, looked.alarms)])
+            for alarm in looked.alarms:
+                _LOG.error("%s", alarm_words(alarm))
             if once and not busy:
                 return
             if not busy:
@@ -106,6 +112,15 @@ def words(ran: Ran, graded: Graded) -> str:
     return f"{said}; the day's budget is used up." if ran.budget_used_up else f"{said}."
 
 
+def alarm_words(alarm: Alarm) -> str:
+    """What happened, and what follows from it."""
+    found = alarm.evidence
+    return (
+        f"Alarm: the quality of {alarm.task} is under what {found['guarantee']} at {found['target']} promises, after "
+        f"{found['audits_seen']} audits. The top tier serves it from now on, and new audits go to its calibration."
+    )
+
+
 def _runner(settings: Settings, live: Live, connection: sqlite3.Connection) -> AuditRunner:
     return AuditRunner(
         connection,
@@ -131,6 +146,22 @@ def _grader(settings: Settings, live: Live, connection: sqlite3.Connection) -> G
         time.time,
         f"worker-{os.getpid()}",
     )
+
+
+class _Promises:
+    """By task, what its settings promise."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, task: str) -> Promised | None:
+        given = self._settings.tasks.get(task)
+        if given is None:
+            return None
+        names = tuple(tier.name for tier in self._settings.portfolio)
+        top = next(name for name in reversed(names) if given.allowed_tiers is None or name in given.allowed_tiers)
+        target = given.eps if given.guarantee == "quality_ratio" else given.alpha
+        return Promised(given.guarantee, target, given.handled_at, top)
 
 
 class _Allowed:

@@ -13,11 +13,14 @@ SettingsFile = Annotated[
 ]
 label = typer.Typer(help="Gold labels: audited queries to a file, and back with what people say.", no_args_is_help=True)
 
+alarms = typer.Typer(help="Tasks whose quality has fallen under what was promised.", no_args_is_help=True)
+
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.add_typer(label, name="label")
     app.command("worker")(worker_command)
+    app.add_typer(alarms, name="alarms")
 
 
 def worker_command(
@@ -53,3 +56,28 @@ def import_command(
     from routenlp.cli import label as command
 
     command.run_import(settings, os.environ, file, grader)
+
+
+@alarms.command("list")
+def alarms_list_command(
+    settings: SettingsFile = None,
+    json_target: Annotated[
+        str | None, typer.Option("--json", help="Write them as JSON: a file, or - for stdout.")
+    ] = None,
+) -> None:
+    """Every alarm, what raised it and how it ended. Exits with 1 while one is open."""
+    from routenlp.cli import alarms as command
+
+    command.show(settings, os.environ, json_target)
+
+
+@alarms.command("clear")
+def alarms_clear_command(
+    task: Annotated[str, typer.Argument(help="The task that its policy is to serve again.")],
+    reason: Annotated[str, typer.Option(help="Why that is right; kept with the alarm.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Lets a task's policy serve again, by hand. Calibrating it anew is the better way."""
+    from routenlp.cli import alarms as command
+
+    command.clear(settings, os.environ, task, reason)

@@ -50,11 +50,11 @@ def build_live(
     `RouteNlpError`; not for a candidate that cannot be built: the log tells, and everybody is served as before.
     """
     now = wiring.policies_in_force(settings)
-    live = replace(_live(settings, environ, session, now.active, before), revision=now.revision)
+    live = replace(_live(settings, environ, session, now.active, before, now.alarmed), revision=now.revision)
     if now.candidate is None:
         return live
     try:
-        other = _live(settings, environ, session, now.candidate, live)
+        other = _live(settings, environ, session, now.candidate, live, now.alarmed)
     except RouteNlpError as exc:
         _LOG.error("the candidate %s cannot be tried: %s", now.candidate_version, exc)
         return live
@@ -70,6 +70,7 @@ def _live(
     session: aiohttp.ClientSession,
     folder: Path | None,
     before: Live | None,
+    alarmed: frozenset[str],
 ) -> Live:
     portfolio = wiring.portfolio(settings)
     serving = wiring.serving_policy(settings, folder)
@@ -91,7 +92,7 @@ def _live(
     policy = serving.policy if serving is not None else None
     cached = any(tier.price.saved_by_cache_usd(1_000_000) > 0.0 for tier in portfolio.tiers)
     weighs = settings.gateway.keep_prompt_caches and cached
-    return Live(settings, tiers, served_tasks(settings, statuses), policy, guesses, weighs)
+    return Live(settings, tiers, served_tasks(settings, statuses, alarmed), policy, guesses, weighs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

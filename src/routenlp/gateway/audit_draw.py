@@ -14,13 +14,16 @@ from routenlp.settings import Settings
 _PROVED = frozenset({Status.CERTIFIED, Status.ASYMPTOTIC})
 
 
-def audit_rate(settings: Settings, status: Status) -> float:
-    """Share of a task's requests that is audited: `audit.rate` under a certificate, else `audit.bootstrap_rate`.
+def audit_rate(settings: Settings, status: Status, *, alarmed: bool = False) -> float:
+    """Share of a task's requests that is audited: `audit.rate` under a certificate, else `audit.bootstrap_rate`, and
+    all while an alarm is open, unless audits are off.
 
     0 where no content may be stored: another tier could never be asked the same.
     """
     if settings.store is None or settings.content.store == "none":
         return 0.0
+    if alarmed and settings.audit.bootstrap_rate > 0.0:
+        return 1.0
     return settings.audit.rate if status in _PROVED else settings.audit.bootstrap_rate
 
 

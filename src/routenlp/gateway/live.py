@@ -72,19 +72,26 @@ class Live:
         return self.policy.version if self.policy is not None else NO_POLICY
 
 
-def served_tasks(settings: Settings, known: Mapping[str, Status]) -> dict[str, Served]:
-    """Every task of the settings, and `default`. `known`: status of each task that the policy can route."""
+def served_tasks(
+    settings: Settings, known: Mapping[str, Status], alarmed: frozenset[str] = frozenset()
+) -> dict[str, Served]:
+    """Every task of the settings, and `default`. `known`: status of each task that the policy can route.
+
+    `alarmed`: tasks whose quality has fallen. Whatever was proved of them no longer counts: the top tier serves, and
+    as its answer is paid anyway, every request is audited, until there is enough to calibrate on.
+    """
     names = tuple(tier.name for tier in settings.portfolio)
     out = {}
     for name in {*settings.tasks, *known, DEFAULT_TASK}:
         task = settings.tasks.get(name)
-        status = known.get(name, Status.UNCERTIFIED)
+        status = Status.UNCERTIFIED if name in alarmed else known.get(name, Status.UNCERTIFIED)
         weakest = Status(task.serve_when) if task is not None else Status.ASYMPTOTIC
         allowed = names if task is None or task.allowed_tiers is None else task.allowed_tiers
         sla_s = task.sla_ms / 1000.0 if task is not None and task.sla_ms is not None else None
         tiers = tuple(tier for tier in names if tier in allowed)
         routed = name in known and status is not Status.UNCERTIFIED and status.at_least(weakest)
         audits = audit_tiers(settings, tiers)
-        rate = audit_rate(settings, status) if len(audits) > 1 else 0.0  # one tier is compared with nothing
+        rate = audit_rate(settings, status, alarmed=name in alarmed)
+        rate = rate if len(audits) > 1 else 0.0  # one tier is compared with nothing
         out[name] = Served(name, tiers, status, routed, sla_s, rate, audits)
     return out

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from routenlp.store.policy_versions import policies_root, read_versions
+from routenlp.store.policy_versions import PolicyVersions, policies_root
+from routenlp.store.sql.database import open_reader
+from routenlp.store.sql.monitoring import open_alarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class InForce:
     """On trial beside the active one."""
     share: float = 0.0
     """Of the conversations that the candidate serves; 0: it is in shadow."""
+    alarmed: frozenset[str] = frozenset()
+    """Tasks with an open alarm: the top tier serves them."""
 
     @property
     def candidate_version(self) -> str:
@@ -31,11 +35,15 @@ NOTHING = InForce(-1)
 
 
 def in_force(store: Path) -> InForce:
-    """As of now. Raises `StoreError` where the store cannot be read; `NOTHING` where it has no versions yet."""
-    root = policies_root(store)
-    if not root.is_dir():
+    """As of now. Raises `StoreError` where the store cannot be read; `NOTHING` where there is none yet."""
+    if not store.is_file():
         return NOTHING
-    with read_versions(store) as versions:
-        pointer = versions.pointer()
+    root = policies_root(store)
+    connection = open_reader(store)
+    try:
+        pointer = PolicyVersions(store, connection).pointer()
+        alarmed = frozenset(open_alarms(connection))
+    finally:
+        connection.close()
     active, candidate = (root / name if name is not None else None for name in (pointer.active, pointer.candidate))
-    return InForce(pointer.revision, active, candidate, pointer.share)
+    return InForce(pointer.revision, active, candidate, pointer.share, alarmed)

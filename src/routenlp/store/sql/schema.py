@@ -215,7 +215,41 @@ _VERSION_4 = """
 ALTER TABLE audits ADD COLUMN gold_propensity REAL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5 = """
+CREATE TABLE detectors (
+  task TEXT PRIMARY KEY,
+  policy TEXT NOT NULL,
+  since_s REAL NOT NULL,
+  guarantee TEXT NOT NULL,
+  target REAL NOT NULL,
+  false_alarm_samples REAL NOT NULL,
+  statistics TEXT NOT NULL,
+  seen INTEGER NOT NULL
+);
+
+CREATE TABLE watched (
+  trace_id TEXT PRIMARY KEY,
+  task TEXT NOT NULL,
+  at_s REAL NOT NULL,
+  policy TEXT NOT NULL,
+  x REAL,
+  went_to TEXT NOT NULL CHECK (went_to IN ('detector', 'calibration', 'nobody'))
+) WITHOUT ROWID;
+CREATE INDEX watched_by_task ON watched (task, at_s);
+
+CREATE TABLE alarms (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  task TEXT NOT NULL,
+  raised_s REAL NOT NULL,
+  policy TEXT NOT NULL,
+  evidence TEXT NOT NULL,
+  cleared_s REAL,
+  cleared_by TEXT
+);
+CREATE UNIQUE INDEX one_open_alarm ON alarms (task) WHERE cleared_s IS NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -217,3 +217,27 @@ SELECT grades.trace_id, grades.tier, grades.source, grades.quality
 FROM grades JOIN audits ON audits.trace_id = grades.trace_id
 WHERE audits.task = ? AND audits.state = 'graded' AND audits.at_s >= ?
 """
+
+UNWATCHED = """
+SELECT audits.trace_id, audits.at_s, audits.task, audits.policy, traces.status, traces.tier, traces.first_tier,
+       traces.steps
+FROM audits JOIN traces ON traces.id = audits.trace_id
+WHERE audits.state = 'graded' AND NOT EXISTS (SELECT 1 FROM watched WHERE watched.trace_id = audits.trace_id)
+ORDER BY audits.at_s, audits.trace_id LIMIT ?
+"""
+QUALITIES_OF = "SELECT tier, source, quality FROM grades WHERE trace_id = ?"
+PUT_WATCHED = "INSERT OR IGNORE INTO watched (trace_id, task, at_s, policy, x, went_to) VALUES (?, ?, ?, ?, ?, ?)"
+DETECTOR = """
+SELECT policy, since_s, guarantee, target, false_alarm_samples, statistics, seen FROM detectors WHERE task = ?
+"""
+PUT_DETECTOR = """
+INSERT OR REPLACE INTO detectors (task, policy, since_s, guarantee, target, false_alarm_samples, statistics, seen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+OPEN_ALARMS = "SELECT task, raised_s, policy, evidence FROM alarms WHERE cleared_s IS NULL ORDER BY task"
+ALARMS = "SELECT task, raised_s, policy, evidence, cleared_s, cleared_by FROM alarms ORDER BY seq"
+RAISE_ALARM = """
+INSERT INTO alarms (task, raised_s, policy, evidence) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+CLEAR_ALARM = "UPDATE alarms SET cleared_s = ?, cleared_by = ? WHERE task = ? AND cleared_s IS NULL"
+TOUCH_POINTER = "UPDATE policy_pointer SET revision = revision + 1"

@@ -16,6 +16,7 @@ RELEASED = {
     2: "f79ef39e0221abbd87fd54f8b297e6fd4fe749e176417b5b8b4d35551f4d9ba6",
     3: "93d09d87d3d112cafc025ddd898e153cd4d9204ca63b64ff098b1d5cc502ec59",
     4: "a8a7300e1ccf4a531cf85371cc1e97a32cc375a69676ae666cc4d880436d165a",
+    5: "07f094ddb7157320bdfb553ef047803cde053b66eec9071ab318a35cc177741f",
 }
 """Of each migration that a release contains, by the version that it leads to. Never edited, only added to."""
 

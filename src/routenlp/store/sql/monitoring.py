@@ -1,0 +1,142 @@
+"""What watches over quality keeps in the store: which audits it has seen, its detectors' states, and its alarms.
+
+An audit goes to a detector once, whatever dies in between: that it was seen, what the detector then remembers, and the
+alarm, are one transaction. While an alarm is open, its task is served by the top tier (`store.in_force`).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from routenlp.drift.detector import State
+from routenlp.store.sql import statements
+from routenlp.store.sql.database import transaction
+
+_BEST_FIRST = ("gold", "metric", "judge")
+WentTo = Literal["detector", "calibration", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class GradedAudit:
+    """One audit whose answers are graded."""
+
+    trace_id: str
+    at_s: float
+    task: str
+    policy: str
+    status: str
+    """Of the task when the query came."""
+    served: str | None
+    """Whose answer was returned."""
+    first: str
+    """Which tier was asked first."""
+    steps: int
+    quality: Mapping[str, float]
+    """By tier: of gold where there is one, else a metric's, else a judge's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What became of one audit."""
+
+    audit: GradedAudit
+    x: float | None
+    """None where the guarantee says nothing of it."""
+    went_to: WentTo
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDetector:
+    """One task's."""
+
+    policy: str
+    """That it watches; another one begins anew."""
+    since_s: float
+    guarantee: str
+    target: float
+    false_alarm_samples: float
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One task's quality has fallen."""
+
+    task: str
+    raised_s: float
+    policy: str
+    evidence: Mapping[str, Any]
+    cleared_s: float | None = None
+    cleared_by: str | None = None
+
+
+def unwatched(connection: sqlite3.Connection, most: int) -> list[GradedAudit]:
+    """Graded audits that nothing has looked at yet, the oldest first."""
+    rows = connection.execute(statements.UNWATCHED, (most,)).fetchall()
+    return [
+        GradedAudit(id_, at_s, task, policy, status, served, first, steps, _qualities(connection, id_))
+        for id_, at_s, task, policy, status, served, first, steps in rows
+    ]
+
+
+def put_watched(
+    connection: sqlite3.Connection, seen: Watched, detector: StoredDetector | None, alarm: Alarm | None
+) -> None:
+    """All in one transaction; an alarm is noticed by running gateways within a second."""
+    audit = seen.audit
+    with transaction(connection):
+        row = (audit.trace_id, audit.task, audit.at_s, audit.policy, seen.x, seen.went_to)
+        if connection.execute(statements.PUT_WATCHED, row).rowcount == 0:
+            return  # another worker was first
+        if detector is not None:
+            _put_detector(connection, audit.task, detector)
+        if alarm is not None:
+            raised = (alarm.task, alarm.raised_s, alarm.policy, json.dumps(alarm.evidence, sort_keys=True))
+            connection.execute(statements.RAISE_ALARM, raised)
+            connection.execute(statements.TOUCH_POINTER)
+
+
+def read_detector(connection: sqlite3.Connection, task: str) -> StoredDetector | None:
+    """None where none was begun."""
+    row = connection.execute(statements.DETECTOR, (task,)).fetchone()
+    if row is None:
+        return None
+    policy, since_s, guarantee, target, samples, statistics, seen = row
+    return StoredDetector(policy, since_s, guarantee, target, samples, State(tuple(json.loads(statistics)), seen))
+
+
+def open_alarms(connection: sqlite3.Connection) -> dict[str, Alarm]:
+    """By task."""
+    rows = connection.execute(statements.OPEN_ALARMS).fetchall()
+    return {task: Alarm(task, raised_s, policy, json.loads(found)) for task, raised_s, policy, found in rows}
+
+
+def every_alarm(connection: sqlite3.Connection) -> list[Alarm]:
+    """The oldest first, with how each ended."""
+    rows = connection.execute(statements.ALARMS).fetchall()
+    return [Alarm(task, at_s, policy, json.loads(found), *ended) for task, at_s, policy, found, *ended in rows]
+
+
+def clear_alarm(connection: sqlite3.Connection, task: str, by: str, *, now_s: float) -> bool:
+    """The task is served by its policy again; False where no alarm was open. `by`: what cleared it, in words."""
+    with transaction(connection):
+        cleared = connection.execute(statements.CLEAR_ALARM, (now_s, by, task)).rowcount > 0
+        if cleared:
+            connection.execute(statements.TOUCH_POINTER)
+    return cleared
+
+
+def _put_detector(connection: sqlite3.Connection, task: str, detector: StoredDetector) -> None:
+    state = json.dumps(detector.state.statistics), detector.state.seen
+    about = detector.policy, detector.since_s, detector.guarantee, detector.target, detector.false_alarm_samples
+    connection.execute(statements.PUT_DETECTOR, (task, *about, *state))
+
+
+def _qualities(connection: sqlite3.Connection, trace_id: str) -> dict[str, float]:
+    found: Sequence[tuple[str, str, float]] = connection.execute(statements.QUALITIES_OF, (trace_id,)).fetchall()
+    best_last = sorted(found, key=lambda grade: -_BEST_FIRST.index(grade[1]))
+    return {tier: quality for tier, _, quality in best_last}

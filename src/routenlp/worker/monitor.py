@@ -1,0 +1,173 @@
+"""Watches over quality: each graded audit goes to its task's detector once; an alarm takes the task to the top tier.
+
+    graded audit ─▶ alarm open? ── yes ─▶ kept for calibration
+                        │ no
+                        ▼
+                    detector ── over B ─▶ alarm: the top tier serves the task, until it is calibrated again
+
+What is watched is what was served: the answer that came of the policy in force, beside the top tier's. Audits that came
+while the top tier served by rule say nothing of a policy. The detector follows one policy; another begins anew, and
+clears the alarm of the one before it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+
+from routenlp.conformal.verdict import Status
+from routenlp.drift.detector import Detector, once_a_year
+from routenlp.drift.watches import Audited, watch
+from routenlp.store.sql import monitoring
+from routenlp.store.sql.monitoring import Alarm, GradedAudit, StoredDetector, Watched
+
+DAY_S = 86_400.0
+LEAST_A_DAY = 1.0
+"""Audits a day that a detector counts on where fewer came: at B under a year of them it would cry wolf."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """What one task promises."""
+
+    guarantee: str
+    target: float
+    """eps of `quality_ratio`, alpha of the others."""
+    handled_at: float
+    top: str
+    """The last tier that the task allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What became of the audits that were looked at."""
+
+    watched: int = 0
+    """By a detector."""
+    kept: int = 0
+    """For calibration, because an alarm is open."""
+    idle: int = 0
+    """That say nothing of a policy."""
+    alarms: tuple[Alarm, ...] = ()
+    """That were raised."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Monitor:
+    """Of one worker."""
+
+    connection: sqlite3.Connection
+    promised: Callable[[str], Promised | None]
+    """By task; None for one that is gone."""
+    clock: Callable[[], float]
+    """Seconds since 1970. A clock that jumps moves dates, and no statistic."""
+
+    def run(self, most: int) -> Looked:
+        """Up to `most` audits, in the order in which their queries came."""
+        counts = {"detector": 0, "calibration": 0, "nobody": 0}
+        raised: list[Alarm] = []
+        opened = set(monitoring.open_alarms(self.connection))
+        for audit in monitoring.unwatched(self.connection, most):
+            if audit.task in opened and self._served_by_another(audit):
+                opened.discard(audit.task)
+            seen, detector, alarm = self._look(audit, alarmed=audit.task in opened)
+            monitoring.put_watched(self.connection, seen, detector, alarm)
+            counts[seen.went_to] += 1
+            if alarm is not None:
+                opened.add(audit.task)
+                raised.append(alarm)
+        return Looked(counts["detector"], counts["calibration"], counts["nobody"], tuple(raised))
+
+    def _served_by_another(self, audit: GradedAudit) -> bool:
+        """Clears the alarm of a task that another policy serves by now: one proved anew, or put there by hand."""
+        alarm = monitoring.open_alarms(self.connection).get(audit.task)
+        if alarm is None or audit.at_s < alarm.raised_s or audit.policy == alarm.policy:
+            return False
+        by = f"policy {audit.policy[:12]} serves in place of {alarm.policy[:12]}"
+        return monitoring.clear_alarm(self.connection, audit.task, by, now_s=self.clock())
+
+    def _look(self, audit: GradedAudit, *, alarmed: bool) -> tuple[Watched, StoredDetector | None, Alarm | None]:
+        promised = self.promised(audit.task)
+        audited = None if promised is None else audited_of(audit, promised)
+        if promised is None or audited is None:
+            return Watched(audit, None, "nobody"), None, None
+        x = watch(promised.guarantee, promised.target).sample(audited)
+        if alarmed:
+            return Watched(audit, x, "calibration"), None, None
+        if x is None or audit.status == Status.UNCERTIFIED:
+            return Watched(audit, x, "nobody"), None, None
+        stored = self._begun(audit, promised)
+        detector = _in_time(stored, audit.at_s)
+        state = detector.see(stored.state, x)
+        alarm = self._alarm(audit, promised, detector, state.seen, detector.level(state), stored)
+        kept = detector.start() if alarm is not None else state
+        moved = StoredDetector(
+            stored.policy, stored.since_s, stored.guarantee, stored.target, detector.false_alarm_samples, kept
+        )
+        return Watched(audit, x, "detector"), moved, alarm
+
+    def _begun(self, audit: GradedAudit, promised: Promised) -> StoredDetector:
+        """The task's detector; a new one where the policy or the promise is another."""
+        stored = monitoring.read_detector(self.connection, audit.task)
+        same = stored is not None and (stored.policy, stored.guarantee, stored.target) == (
+            audit.policy,
+            promised.guarantee,
+            promised.target,
+        )
+        if stored is not None and same:
+            return stored
+        fresh = once_a_year(watch(promised.guarantee, promised.target), LEAST_A_DAY)
+        return StoredDetector(
+            audit.policy,
+            audit.at_s,
+            promised.guarantee,
+            promised.target,
+            fresh.false_alarm_samples,
+            fresh.start(),
+        )
+
+    def _alarm(
+        self,
+        audit: GradedAudit,
+        promised: Promised,
+        detector: Detector,
+        seen: int,
+        level: float,
+        stored: StoredDetector,
+    ) -> Alarm | None:
+        if level < 1.0:
+            return None
+        evidence: Mapping[str, object] = {
+            "kind": "alarm",
+            "level": level,
+            "audits_seen": seen,
+            "false_alarm_samples": detector.false_alarm_samples,
+            "watched_since_s": stored.since_s,
+            "last_trace": audit.trace_id,
+            **asdict(promised),
+        }
+        return Alarm(audit.task, self.clock(), audit.policy, evidence)
+
+
+def _in_time(stored: StoredDetector, at_s: float) -> Detector:
+    """With B for a year of as many audits a day as have come so far. It only rises: that makes no alarm likelier."""
+    days = max((at_s - stored.since_s) / DAY_S, 1.0)
+    detector = once_a_year(watch(stored.guarantee, stored.target), (stored.state.seen + 1) / days)
+    return replace(detector, false_alarm_samples=max(detector.false_alarm_samples, stored.false_alarm_samples))
+
+
+def audited_of(audit: GradedAudit, promised: Promised) -> Audited | None:
+    """As the watches look at it; None where an answer that they need has no grade."""
+    if audit.served is None or audit.served not in audit.quality or promised.top not in audit.quality:
+        return None
+    routed, top = audit.quality[audit.served], audit.quality[promised.top]
+    first = audit.quality.get(audit.first) if audit.first != promised.top else None
+    return Audited(
+        routed=routed,
+        top=top,
+        cheap=audit.served != promised.top,
+        loss=float(routed < promised.handled_at),
+        escalated=audit.steps > 1,
+        right=first is not None and first >= promised.handled_at,
+    )

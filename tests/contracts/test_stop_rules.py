@@ -9,6 +9,7 @@ from tests.unit.worlds import TIERS, answer, policy, thresholds
 
 from routenlp.cascade.first_by_router import FirstByRouter
 from routenlp.cascade.machine import Ask, advance, start
+from routenlp.cascade.per_task import RulePerTask
 from routenlp.cascade.stop_rules import FirstAnswer
 from routenlp.store.policies import STOP_RULES
 from routenlp.types import Call, Query, Route, Stop
@@ -18,6 +19,7 @@ RULES = {
     "no thresholds": thresholds({}),
     "thresholds": thresholds({"small": 0.3, "mid": 0.6}),
     "accept all": thresholds({"small": 1.0, "mid": 1.0}),
+    "per task": RulePerTask({"intent": thresholds({"small": 0.3, "mid": 0.6})}, "top"),
     "first by router": FirstByRouter(thresholds({"small": 0.3, "mid": 0.6})),
 }
 any_score = st.one_of(st.none(), st.floats(0, 1))
@@ -60,3 +62,11 @@ def test_it_is_pure(rule):
 def test_it_comes_back_from_its_parts(rule):
     parts = rule.parts()
     assert STOP_RULES[parts.kind](parts) == rule
+
+
+def test_a_task_without_a_rule_of_its_own_is_answered_by_the_top_tier():
+    rule = RulePerTask({"risk": FirstAnswer()}, "top")
+    done = policy(rule, first="small")
+    ask = start(done, Query("q", "intent", "text"))
+    assert ask.tier == "top"
+    assert advance(done, ask, answer("top", None)).trace.answer.tier == "top"

@@ -23,8 +23,9 @@ from routenlp.conformal.certificate import Certificate
 from routenlp.conformal.verdict import Method, Status
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
-from routenlp.router.estimator import LinearEstimator
-from routenlp.router.pre_router import PreRouter
+from routenlp.router.learned import LearnedRouter
+from routenlp.router.reading import SURFACE, SurfaceFrame
+from routenlp.router.stack import StackedEstimates
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.store import artefacts, policies
 from routenlp.types import Task
@@ -68,8 +69,13 @@ def write_policy(folder: Path, *, limit: float = 0.25, backends: Mapping[str, st
     portfolio = Portfolio(
         tuple(Tier(n, backends.get(n, "openai"), Price(p, p), f"{n}-model") for n, p in zip(TIERS, PRICES, strict=True))
     )
-    heads = {task: np.ones((3, 7)) for task in ROUTED}
-    router = PreRouter(encoder, LinearEstimator(heads), TIERS, dict.fromkeys(ROUTED, 0.5))
+    surface = SurfaceFrame(np.zeros(SURFACE), np.ones(SURFACE))
+    quality, cost = (
+        StackedEstimates((), np.empty((0, 0)), None, np.empty(0, dtype=np.int64), np.array(levels))
+        for levels in ((0.9, 0.9, 0.9), (0.01, 0.1, 1.0))
+    )
+    # At a price every query begins at the cheapest of tiers that are expected to be as good.
+    router = LearnedRouter(encoder, surface, TIERS, ROUTED, quality, cost, 1.0, price=1.0)
     rule = ThresholdCascade(TIERS, {task: {"small": limit, "mid": limit} for task in ROUTED})
     tasks = {task: Task(task, "accuracy", 1.0, 1.0) for task in ROUTED}
     return save_policy(folder, Policy(portfolio, tasks, router, TokenUncertainty(), rule), encoder)

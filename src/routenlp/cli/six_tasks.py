@@ -45,13 +45,13 @@ def bench(
     result = _run(settings, environ, progress, quick=quick, only=only, generated=generated, rivals=True)
     console = open_console(stderr=json_target == "-")  # tables make room where standard output carries the JSON
     _show(console, result, settings)
-    show_tables(console, [*report.task_tables(result), report.operating_points(result), *report.rival_tables(result)])
+    show_tables(console, [*report.task_tables(result), *report.operating_points(result), *report.rival_tables(result)])
     show_lines(console, main_table.notes(result.compared), bullet="- ")
     limits = QUICK_LIMITS if quick else BENCH_LIMITS
     checks = report.checks(result, limits)
     show_lines(console, [check_line(check) for check in checks])
     if markdown is not None:
-        tables = [*report.main_tables(result), report.operating_points(result), *report.task_tables(result)]
+        tables = [*report.main_tables(result), *report.operating_points(result), *report.task_tables(result)]
         lines = [*report.notes(result, settings), *main_table.notes(result.compared)]
         put_between_markers(markdown, "bench", as_page([*tables, *report.rival_tables(result)], lines))
     if json_target is not None:

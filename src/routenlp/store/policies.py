@@ -10,17 +10,17 @@ import msgspec
 
 from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.first_by_router import FirstByRouter
+from routenlp.cascade.per_task import RulePerTask
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.stop_rules import FirstAnswer, ThresholdCascade
 from routenlp.conformal.certificate import from_json
 from routenlp.contracts import Encoder, Router, Scorer, StopRule
 from routenlp.errors import ArtefactError
 from routenlp.portfolio.tiers import Portfolio, Tier
-from routenlp.router.estimator import LinearEstimator
 from routenlp.router.estimators import estimator_from_parts
 from routenlp.router.exploration import ExploringRouter
 from routenlp.router.learned import LearnedRouter
-from routenlp.router.pre_router import PreRouter
+from routenlp.router.per_task import RouterPerTask
 from routenlp.scoring.learned import ScorePerTask
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.store import artefacts
@@ -37,7 +37,13 @@ STOP_RULES: Mapping[str, Callable[[Parts], StopRule]] = {
     "stop_rule/threshold_cascade": _threshold_cascade,
     ContinuationRule.KIND: ContinuationRule.from_parts,
     FirstByRouter.KIND: lambda parts: FirstByRouter.from_parts(parts, lambda inner: STOP_RULES[inner.kind](inner)),
+    RulePerTask.KIND: lambda parts: RulePerTask.from_parts(parts, lambda inner: STOP_RULES[inner.kind](inner)),
 }
+AROUND: Mapping[str, Callable[[Parts, Callable[[Parts], Router]], Router]] = {
+    ExploringRouter.KIND: ExploringRouter.from_parts,
+    RouterPerTask.KIND: RouterPerTask.from_parts,
+}
+"""Routers that others stand inside of."""
 SCORERS: Mapping[str, Callable[[Parts], Scorer]] = {
     "scorer/token_uncertainty": lambda _: TokenUncertainty(),
     ScorePerTask.KIND: ScorePerTask.from_parts,
@@ -76,9 +82,9 @@ def build_router(parts: Parts, encoder: Encoder, where: str) -> Router:
     Raises `ArtefactError` for a kind that is not known, and for another encoder than it was trained with.
     """
     meta: Any = parts.meta
-    if parts.kind == ExploringRouter.KIND:
-        return ExploringRouter.from_parts(parts, lambda inner: build_router(inner, encoder, where))
-    if parts.kind not in (PreRouter.KIND, LearnedRouter.KIND):
+    if parts.kind in AROUND:
+        return AROUND[parts.kind](parts, lambda inner: build_router(inner, encoder, where))
+    if parts.kind != LearnedRouter.KIND:
         raise ArtefactError(where, f"has a router of kind {parts.kind!r}", "Update routenlp to read it.")
     if meta["encoder"] != encoder.name:
         raise ArtefactError(
@@ -86,9 +92,7 @@ def build_router(parts: Parts, encoder: Encoder, where: str) -> Router:
             f"was made with encoder {meta['encoder']!r}, not {encoder.name!r}",
             "Pass the encoder it was trained with, or train the router again.",
         )
-    if parts.kind == LearnedRouter.KIND:
-        return LearnedRouter.from_parts(parts, encoder, estimator_from_parts)
-    return PreRouter(encoder, LinearEstimator.from_parts(parts), tuple(meta["tiers"]), meta["cutoffs"])
+    return LearnedRouter.from_parts(parts, encoder, estimator_from_parts)
 
 
 def _known(table: Mapping[str, Any], parts: Parts, folder: Path) -> Any:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.router.test_pre_router import ROUTER, TIERS
+from tests.unit.router.test_learned import ROUTER, TIERS
 from tests.unit.worlds import FixedRouter
 
 from routenlp.errors import SettingsError

@@ -12,9 +12,11 @@ from tests.unit.worlds import PORTFOLIO, TASK, TIERS, thresholds
 from routenlp.cascade.policy import Policy
 from routenlp.conformal.verdict import Status
 from routenlp.errors import ArtefactError
-from routenlp.router.estimator import LinearEstimator
 from routenlp.router.exploration import Exploration, ExploringRouter
-from routenlp.router.pre_router import PreRouter
+from routenlp.router.learned import LearnedRouter
+from routenlp.router.per_task import RouterPerTask
+from routenlp.router.reading import SURFACE, SurfaceFrame
+from routenlp.router.stack import StackedEstimates
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.store.policies import SCORERS, STOP_RULES, load, save
 from routenlp.types import Query
@@ -31,8 +33,15 @@ class Zeros:
         return np.zeros((len(texts), 2), dtype=np.float32)
 
 
+def means(*levels: float) -> StackedEstimates:
+    """Estimates that are the same for every query."""
+    return StackedEstimates((), np.empty((0, 0)), None, np.empty(0, dtype=np.int64), np.array(levels))
+
+
 def policy(limit: float = 0.25) -> Policy:
-    router = PreRouter(Zeros(), LinearEstimator({"intent": np.ones((3, 7))}), TIERS, {"intent": 0.5})
+    surface = SurfaceFrame(np.zeros(SURFACE), np.ones(SURFACE))
+    quality, cost = means(0.7, 0.8, 0.9), means(0.01, 0.1, 1.0)
+    router = LearnedRouter(Zeros(), surface, TIERS, ("intent",), quality, cost, 1.0)
     models = {"small": {"intent": "ab" * 32}}
     return Policy(PORTFOLIO, {"intent": TASK}, router, TokenUncertainty(), thresholds({"small": limit}), models)
 
@@ -54,6 +63,17 @@ def test_an_exploring_policy_comes_back_and_draws_alike(tmp_path):
     for i in range(20):
         query = Query(f"q{i}", "intent", "hi")
         assert back.route(query) == exploring.route(query)
+
+
+def test_a_policy_with_a_router_for_each_task_comes_back_and_decides_alike(tmp_path):
+    plain = policy()
+    by_task = replace(plain, router=RouterPerTask({"intent": plain.router}, "top"))
+    save(tmp_path / "p", by_task)
+    back = load(tmp_path / "p", Zeros())
+    assert back.version == by_task.version != plain.version
+    assert back.route(Query("q", "intent", "hi")) == plain.route(Query("q", "intent", "hi"))
+    with pytest.raises(ArtefactError, match="'zeros', not 'other'"):
+        load(tmp_path / "p", Zeros("other"))
 
 
 def test_its_certificates_come_back_with_it(tmp_path):

@@ -43,7 +43,7 @@ def _tell(number: int, trace: Trace, result: Result) -> str:
         for row, query_id in zip(result.recorded[task.name].answers, result.recorded[task.name].ids, strict=True)
         if query_id == trace.query.id
     )
-    lines = [f"{number}. {trace.query.task}: {_short(trace.query.text)}", f"   Router: {trace.route.reason}."]
+    lines = [f"{number}. {trace.query.task}: {_short(trace.query.text)}", f"   Router: {_expected(trace)}."]
     lines += [f"   {_step(step)}" for step in trace.steps]
     lines.append(
         f"   Returned the answer of {trace.answer.tier}: {trace.reason}. Cost {trace.cost_usd / top_cost:.2%} of "
@@ -52,13 +52,20 @@ def _tell(number: int, trace: Trace, result: Result) -> str:
     return "\n".join(textwrap.fill(line, _WIDTH, subsequent_indent="   ") for line in lines)
 
 
+def _expected(trace: Trace) -> str:
+    estimates = trace.route.estimates
+    if not estimates:
+        return trace.route.reason
+    return "expects quality " + ", ".join(f"{e.quality:.2f} of {e.tier}" for e in estimates)
+
+
 def _step(step: Step) -> str:
     said = f"{step.answer.tier} answered {_short(step.answer.text)}"
     if step.score is None:
         return f"{said}."
-    limit = "no threshold is set" if step.threshold is None else f"the threshold is {step.threshold:.3f}"
+    limit = "" if step.threshold is None else f" (threshold {step.threshold:.3f})"
     verdict = "accepted" if step.accepted else "escalated"
-    return f"{said} with uncertainty {step.score:.3f}; {limit}: {verdict}."
+    return f"{said} with uncertainty {step.score:.3f}{limit}: {verdict}."
 
 
 def _verdict(trace: Trace, example: Example, task: Task) -> str:

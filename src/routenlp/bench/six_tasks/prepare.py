@@ -16,24 +16,25 @@ from routenlp.backends.recorded import RecordedBackend
 from routenlp.backends.student import registry
 from routenlp.backends.student.backend import StudentBackend
 from routenlp.bench.progress import Progress
-from routenlp.bench.six_tasks.systems import ROUTENLP, Calibrated, Frame, calibrate
+from routenlp.bench.six_tasks.systems import Calibrated, Frame, served, thresholds
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cascade.policy import fingerprint
 from routenlp.contracts import Encoder, Student, TokenEncoder
 from routenlp.grading.metrics import metric
-from routenlp.replay.calibrate import CalibrationRows, calibration_rows
-from routenlp.replay.certify import Certified, certify, fix_ladder
+from routenlp.replay.answered import rows_of
+from routenlp.replay.backtest.certify import Target
+from routenlp.replay.calibrate import checked
 from routenlp.replay.folds import row_hash
 from routenlp.replay.recorded import Recorded, record
 from routenlp.replay.seen import Seen, with_seen
-from routenlp.router.estimator import LinearEstimator, features
+from routenlp.replay.task_policies import TaskPolicies, fit_policies
+from routenlp.router.reading import SURFACE, SurfaceFrame, frame_surface, reading, surface
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.settings import Settings
 from routenlp.store import artefacts, policies
 from routenlp.training import students
-from routenlp.training.router import fit_heads
 from routenlp.training.static_encoder import distil
-from routenlp.types import Answer, CalibrationFold, Example, FloatArray, Prediction
+from routenlp.types import Answer, CalibrationFold, Example, Prediction, Query, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,15 @@ class Fitted:
     """By tier, task and query id."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """A calibrated system, stored in `folder`."""
 
     folder: Path
     frame: Frame
     calibrated: Calibrated
-    training: Mapping[str, CalibrationRows]
-    """What the students say of training rows that they had not seen, where all of them do."""
-    calibration: Mapping[str, CalibrationRows]
+    calibration: Mapping[str, Recorded]
+    """What every tier says of the calibration rows."""
 
 
 def references(examples: Sequence[Example]) -> dict[str, str]:
@@ -80,26 +80,20 @@ def prepare(
         models[tier] = {task: fingerprint(parts) for task, parts in read.items()}
     fast = _fit_router_encoder(workload, encoder, progress)
     artefacts.write(folder / wiring.ROUTER_ENCODER, {"static": fast.parts()})
-    estimator = _fit_estimator(settings, workload, fitted, fast, progress)
     frame = Frame(
         wiring.portfolio(settings),
         {name: task for name, task in wiring.tasks(settings).items() if name in workload.folds},
         fast,
-        estimator,
+        _fit_surface(workload),
         TokenUncertainty(),
         models,
         settings.seed,
     )
-    rows = _calibration(settings, workload, stored, frame, progress)
-    trained = {task: _training_rows(settings, workload, fitted, frame, task) for task in rows}
-    with progress.stage("choosing thresholds"):
-        targets = {task: 1.0 - settings.tasks[task].eps for task in rows}
-        proofs = {task: _prove(settings, workload, trained[task], row) for task, row in rows.items()}
-        chosen = calibrate(rows, targets, {task: settings.tasks[task].alpha for task in rows}, proofs)
-    policy = frame.learned(chosen.settings[ROUTENLP])
-    seen = {task: _seen(settings, workload, row.recorded) for task, row in rows.items()}
-    policies.save(folder / wiring.POLICY, with_seen(policy, seen, datetime.now(UTC)))
-    return Prepared(folder, frame, chosen, trained, rows)
+    answered = _calibration(settings, workload, stored, frame, progress)
+    calibrated = _calibrate(settings, workload, fitted, answered, frame, progress)
+    seen = {task: _seen(settings, workload, row) for task, row in answered.items()}
+    policies.save(folder / wiring.POLICY, with_seen(served(frame, calibrated), seen, datetime.now(UTC)))
+    return Prepared(folder, frame, calibrated, answered)
 
 
 def _seen(settings: Settings, workload: Workload, calibration: Recorded) -> Seen:
@@ -129,20 +123,15 @@ def _fit_router_encoder(workload: Workload, encoder: TokenEncoder, progress: Pro
         return distil(encoder, texts, progress=advance)
 
 
-def _fit_estimator(
-    settings: Settings, workload: Workload, fitted: Fitted, fast: Encoder, progress: Progress
-) -> LinearEstimator:
-    heads: dict[str, FloatArray] = {}
-    with progress.stage("fitting the router") as advance:
-        for done, (name, folds) in enumerate(workload.folds.items(), 1):
-            columns = [by_task[name] for by_task in fitted.held_out.values()]
-            rows = [e for e in folds.train.examples if all(e.query.id in column for column in columns)]
-            grade = metric(settings.tasks[name].metric).quality
-            quality = np.array([[*(grade(c[e.query.id].text, e.reference) for c in columns), 1.0] for e in rows])
-            texts = [e.query.text for e in rows]
-            heads[name] = fit_heads(features(fast.encode(texts), texts), quality, task=name)
-            advance(done, len(workload.folds))
-    return LinearEstimator(heads)
+def _fit_surface(workload: Workload) -> SurfaceFrame:
+    texts = [reading(e.query) for folds in workload.folds.values() for e in folds.train.examples]
+    return frame_surface(np.array([surface(text) for text in texts], dtype=np.float64).reshape(len(texts), SURFACE))
+
+
+def features(frame: Frame, queries: Sequence[Query]) -> Vectors:
+    """What the router reads of each query, shape (n, d)."""
+    texts = [reading(query) for query in queries]
+    return frame.surface.beside(frame.encoder.encode(texts), texts)
 
 
 def _calibration(
@@ -151,43 +140,52 @@ def _calibration(
     stored: Mapping[str, Mapping[str, Student]],
     frame: Frame,
     progress: Progress,
-) -> dict[str, CalibrationRows]:
+) -> dict[str, Recorded]:
     """What the students say as they were read back from the store: what is calibrated is what will serve."""
     out = {}
     with progress.stage("answering the calibration rows") as advance:
         for done, (name, folds) in enumerate(workload.folds.items(), 1):
             recorded = _answer_fold(settings, folds.calibrate, stored, frame)
-            estimates = expected(frame, name, folds.calibrate.examples)
             trained_on = {row_hash(example) for example in folds.train.examples}
-            out[name] = calibration_rows(folds.calibrate, recorded, estimates, trained_on=trained_on)
+            out[name] = checked(folds.calibrate, recorded, trained_on=trained_on)
             advance(done, len(workload.folds))
     return out
 
 
-def expected(frame: Frame, task: str, examples: Sequence[Example]) -> FloatArray:
-    """The router's estimates, shape (n, tiers); NaN, which begins at the top tier, for a blank text."""
-    texts = [e.query.text for e in examples]
-    estimates = frame.estimator.estimate(task, features(frame.encoder.encode(texts), texts))
-    if estimates is None:
-        return np.full((len(texts), len(frame.portfolio.tiers)), np.nan)
-    estimates[[not text.strip() for text in texts]] = np.nan
-    return estimates
+def _calibrate(
+    settings: Settings,
+    workload: Workload,
+    fitted: Fitted,
+    answered: Mapping[str, Recorded],
+    frame: Frame,
+    progress: Progress,
+) -> Calibrated:
+    """Every task's policies, fitted on what students say of rows they had not seen, and proved on `answered`."""
+    found: dict[str, TaskPolicies] = {}
+    with progress.stage("fitting and proving the policies") as advance:
+        for name, calibration in answered.items():
+            folds, task = workload.folds[name], settings.tasks[name]
+            known, recorded = _training_rows(settings, workload, fitted, frame, name)
+            # A student's held-out predictions took no time of their own: limits count what other tiers take.
+            train = rows_of(recorded, features(frame, [e.query for e in known]), recorded.latency_s)
+            tested = rows_of(calibration, features(frame, [e.query for e in folds.calibrate.examples]))
+            target = Target("quality_ratio", task.eps, task.alpha, task.delta, task.handled_at)
+            found[name] = fit_policies(train, tested, target, seed=settings.seed)
+            advance(len(found), len(answered))
+        targets = {task: 1.0 - settings.tasks[task].eps for task in answered}
+        swept, published = thresholds(answered, targets, {task: settings.tasks[task].alpha for task in answered})
+    return Calibrated(found, swept, published)
 
 
-def _training_rows(settings: Settings, workload: Workload, fitted: Fitted, frame: Frame, name: str) -> CalibrationRows:
+def _training_rows(
+    settings: Settings, workload: Workload, fitted: Fitted, frame: Frame, name: str
+) -> tuple[list[Example], Recorded]:
+    """Training rows that every student judged without having seen them, and what they said."""
     task, examples = settings.tasks[name], workload.folds[name].train.examples
     columns = [by_task[name] for by_task in fitted.held_out.values()]
     known = [e for e in examples if all(e.query.id in column for column in columns)]
     answers = [_held_out_answers(frame, columns, example) for example in known]
-    recorded = record(name, task.handled_at, known, answers, metric(task.metric).quality, frame.scorer)
-    return CalibrationRows(recorded, expected(frame, name, known))
-
-
-def _prove(settings: Settings, workload: Workload, trained: CalibrationRows, calibration: CalibrationRows) -> Certified:
-    """A ladder from held-out predictions of training rows, walked on the calibration rows."""
-    task = settings.tasks[calibration.recorded.task]
-    groups = tuple(e.group for e in workload.folds[calibration.recorded.task].train.examples)
-    return certify(fix_ladder(trained), calibration, groups, eps=task.eps, delta=task.delta, seed=settings.seed)
+    return known, record(name, task.handled_at, known, answers, metric(task.metric).quality, frame.scorer)
 
 
 def _held_out_answers(

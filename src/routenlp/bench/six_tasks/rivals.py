@@ -15,24 +15,16 @@ import numpy as np
 from routenlp.errors import TrainingError
 from routenlp.replay.backtest.baselines.always import always
 from routenlp.replay.backtest.baselines.registry import BASELINES
-from routenlp.replay.backtest.certify import Target, cheapest_step, replay_all
-from routenlp.replay.backtest.ladder import fit_continuation
+from routenlp.replay.backtest.certify import cheapest_step, replay_all
 from routenlp.replay.backtest.rows import Ladder, Rows, Run
 from routenlp.replay.intervals import RatioDraws, RowRatio, holm, mcnemar, paired_bootstrap
 from routenlp.replay.recorded import Recorded
-from routenlp.types import FloatArray, Vectors
+from routenlp.replay.task_policies import TaskPolicies
+from routenlp.types import FloatArray
 
 OURS = "routenlp"
 RIVALS = ("random_mix", "frugalgpt", "hybrid_llm", "routellm_mf", "automix", "cascade_routing")
 """Those of the paper's table, and the strongest of the others."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answered:
-    """One fold of one task: every tier's answers, and the features of the texts, shape (n, d)."""
-
-    recorded: Recorded
-    features: Vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,57 +51,30 @@ class Compared:
 
 
 def compare(
-    train: Answered,
-    calibrate: Answered,
-    test: Answered,
-    *,
-    eps: float,
-    sla_s: float,
-    seed: int,
-    advance: Callable[[int, int], None],
+    ours: TaskPolicies, test: Rows, recorded: Recorded, *, sla_s: float, seed: int, advance: Callable[[int, int], None]
 ) -> Compared:
-    """Fit, tune and replay every system on one task. `eps`: the share of quality that may be lost."""
-    target = Target(guarantee="quality_ratio", eps=eps, alpha=0.05, delta=0.1, handled_at=test.recorded.handled_at)
-    folds = [rows_of(fold) for fold in (train, calibrate, test)]
+    """Fit, tune and replay every system on the rows of `ours`. `test`: the rows of `recorded`."""
     runs: dict[str, RivalRun] = {}
     missing: dict[str, str] = {}
-    fits: dict[str, Callable[[], Ladder]] = {name: _fit(name, folds[0], seed) for name in (OURS, *RIVALS)}
-    singles = {ladder.name: ladder for ladder in always(folds[0].tiers)}
+    fits: dict[str, Callable[[], Ladder]] = {name: _fit(name, ours, seed) for name in (OURS, *RIVALS)}
     for done, (name, fit) in enumerate(fits.items(), 1):
         try:
             ladder = fit()
         except TrainingError as exc:
             missing[name] = exc.problem
             continue
-        step = cheapest_step(replay_all(ladder, folds[1]), target)
-        runs[name] = _run(ladder.run(folds[2], step), folds[2], test.recorded)
+        step = cheapest_step(replay_all(ladder, ours.calibrate), ours.target)
+        runs[name] = _run(ladder.run(test, step), test, recorded)
         advance(done, len(fits))
-    for name, single in singles.items():
-        runs[name] = _run(single.run(folds[2], single.size - 1), folds[2], test.recorded)
-    return _measured(runs, missing, test.recorded, sla_s, seed)
+    for single in always(test.tiers):
+        runs[single.name] = _run(single.run(test, single.size - 1), test, recorded)
+    return _measured(runs, missing, recorded, sla_s, seed)
 
 
-def rows_of(fold: Answered) -> Rows:
-    """The same rows, as backtests read them. Confidence is 1 - score, NaN where there is none."""
-    recorded = fold.recorded
-    lengths = [[float(answer.output_tokens) for answer in row] for row in recorded.answers]
-    return Rows(
-        tiers=recorded.tiers,
-        task_names=(recorded.task,),
-        task=np.zeros(recorded.n, dtype=np.int64),
-        features=fold.features,
-        quality=recorded.quality,
-        cost_usd=recorded.cost_usd,
-        confidence=1.0 - recorded.score,
-        answer_length=np.array(lengths).reshape(recorded.n, len(recorded.tiers)),
-        groups=np.unique(np.array(recorded.groups), return_inverse=True)[1].astype(np.int64),
-    )
-
-
-def _fit(name: str, train: Rows, seed: int) -> Callable[[], Ladder]:
+def _fit(name: str, ours: TaskPolicies, seed: int) -> Callable[[], Ladder]:
     if name == OURS:
-        return lambda: fit_continuation(train, seed=seed)
-    return lambda: BASELINES[name](train, seed=seed)
+        return lambda: ours.ladder
+    return lambda: BASELINES[name](ours.train, seed=seed)
 
 
 def _run(run: Run, rows: Rows, recorded: Recorded) -> RivalRun:

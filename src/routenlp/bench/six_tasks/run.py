@@ -14,16 +14,18 @@ import numpy as np
 from routenlp import wiring
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.measures import Ran, TaskMeasures, measure
-from routenlp.bench.six_tasks.prepare import Prepared, prepare, references
-from routenlp.bench.six_tasks.rivals import Answered, Compared, compare
+from routenlp.bench.six_tasks.prepare import Prepared, features, prepare, references
+from routenlp.bench.six_tasks.rivals import Compared, compare
 from routenlp.bench.six_tasks.systems import ROUTENLP, policies
 from routenlp.bench.six_tasks.workload import Workload
+from routenlp.cascade.machine import start
 from routenlp.cascade.policy import Policy
 from routenlp.grading.metrics import metric
+from routenlp.replay.answered import rows_of
+from routenlp.replay.backtest.sla import Sla
 from routenlp.replay.intervals import Interval, over_tasks, quantile_interval
 from routenlp.replay.recorded import Recorded, record
 from routenlp.replay.serve import lookups, serve
-from routenlp.router.estimator import features
 from routenlp.settings import Settings
 from routenlp.types import Example, Trace
 
@@ -115,7 +117,8 @@ def _run_systems(
     progress: Progress,
 ) -> dict[str, list[Ran]]:
     """Every system over every task's test rows, through the machine; ours is the policy read back from the store."""
-    systems = {**policies(prepared.frame, prepared.calibrated, datetime.now(UTC)), ROUTENLP: stored}
+    limits = Sla({name: task.sla_s for name, task in prepared.frame.tasks.items()})
+    systems = {**policies(prepared.frame, prepared.calibrated, limits, datetime.now(UTC)), ROUTENLP: stored}
     out: dict[str, list[Ran]] = {}
     with progress.stage("running every system") as advance:
         for name, rows in recorded.items():
@@ -132,27 +135,23 @@ def _run_systems(
 
 
 def _compare(
-    settings: Settings,
-    workload: Workload,
-    prepared: Prepared,
-    recorded: Mapping[str, Recorded],
-    progress: Progress,
+    settings: Settings, workload: Workload, prepared: Prepared, recorded: Mapping[str, Recorded], progress: Progress
 ) -> dict[str, Compared]:
     """The systems of the paper's main table, each fitted, tuned and replayed on the same rows."""
     out: dict[str, Compared] = {}
     for name, tested in recorded.items():
-        folds, task = workload.folds[name], settings.tasks[name]
-        texts = {e.query.id: e.query.text for fold in (folds.train, folds.calibrate, folds.test) for e in fold.examples}
-        rows = (prepared.training[name].recorded, prepared.calibration[name].recorded, tested)
-        answered = [_answered(prepared, part, texts) for part in rows]
+        queries = [e.query for e in workload.folds[name].test.examples]
+        test = rows_of(tested, features(prepared.frame, queries))
         with progress.stage(f"fitting the systems of the paper's main table to {name}") as advance:
-            out[name] = compare(*answered, eps=task.eps, sla_s=task.sla_s, seed=settings.seed, advance=advance)
+            out[name] = compare(
+                prepared.calibrated.policies[name],
+                test,
+                tested,
+                sla_s=settings.tasks[name].sla_s,
+                seed=settings.seed,
+                advance=advance,
+            )
     return out
-
-
-def _answered(prepared: Prepared, recorded: Recorded, texts: Mapping[str, str]) -> Answered:
-    asked = [texts[query_id] for query_id in recorded.ids]
-    return Answered(recorded, features(prepared.frame.encoder.encode(asked), asked)[:, :-1].astype(np.float32))
 
 
 def _measure(settings: Settings, name: str, rows: Recorded, ran: list[Ran], workload: Workload) -> TaskMeasures:
@@ -174,11 +173,11 @@ def _overall(tasks: Mapping[str, TaskMeasures], sizes: list[int]) -> dict[str, d
 
 
 def _time_routing(policy: Policy, test: list[Example], clock: Callable[[], float] = time.perf_counter) -> Interval:
-    """The median decision, text to first tier, with its interval; spread over all tasks."""
+    """The median decision, text to the first tier called, with its interval; spread over all tasks."""
     step = max(1, len(test) // ROUTING_SAMPLE)
     times = []
     for example in test[::step]:
         begin = clock()
-        policy.route(example.query)
+        start(policy, example.query)
         times.append(clock() - begin)
     return quantile_interval(times, 0.5)

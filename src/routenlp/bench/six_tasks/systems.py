@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from routenlp.cascade.decision import Reach
+from routenlp.cascade.per_task import RulePerTask
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.stop_rules import FirstAnswer, ThresholdCascade
 from routenlp.conformal.certificate import issue
-from routenlp.conformal.verdict import Status
+from routenlp.conformal.verdict import Status, Verdict
 from routenlp.contracts import Encoder, Router, Scorer, StopRule
 from routenlp.portfolio.tiers import Portfolio
-from routenlp.replay.calibrate import (
-    CalibrationRows,
-    Setting,
-    candidate_cutoffs,
-    cheapest,
-    cheapest_route_only,
-    published,
-)
-from routenlp.replay.certify import Certified
-from routenlp.router.estimator import LinearEstimator
+from routenlp.replay.backtest.sla import Sla
+from routenlp.replay.calibrate import Setting, cheapest, published
+from routenlp.replay.recorded import Recorded
+from routenlp.replay.task_policies import TaskPolicies
 from routenlp.router.fixed import AlwaysRouter, RandomRouter
-from routenlp.router.pre_router import PreRouter
+from routenlp.router.per_task import RouterPerTask
+from routenlp.router.reading import SurfaceFrame
 from routenlp.types import Task
 
 ROUTENLP = "routenlp"
+ASYMPTOTIC = "routenlp, asymptotic"
 CERTIFIED = "routenlp, certified"
-PUBLISHED = "routenlp, published alpha"
-CASCADE_ONLY = "cascade only"
+IN_TIME = "routenlp, in time"
 ROUTER_ONLY = "router only"
+CASCADE_ONLY = "cascade only"
+PAPER = "paper's thresholds"
+PUBLISHED = "paper's thresholds, published alpha"
 RANDOM = "random"
+
+Choose = Callable[[TaskPolicies], StopRule]
+"""A task's rule among its policies."""
 
 
 def always(tier: str) -> str:
@@ -46,7 +49,7 @@ class Frame:
     portfolio: Portfolio
     tasks: Mapping[str, Task]
     encoder: Encoder
-    estimator: LinearEstimator
+    surface: SurfaceFrame
     scorer: Scorer
     models: Mapping[str, Mapping[str, str]]
     seed: int
@@ -55,67 +58,80 @@ class Frame:
         """A policy on this portfolio."""
         return Policy(self.portfolio, self.tasks, router, self.scorer, rule, self.models)
 
-    def learned(self, settings: Mapping[str, Setting], *, cascade: bool = True) -> Policy:
-        """The learned router at each task's cut-off, with its thresholds behind it or alone."""
-        cutoffs = {task: s.cutoff for task, s in settings.items() if s.cutoff is not None}
-        router = PreRouter(self.encoder, self.estimator, self.portfolio.names, cutoffs)
-        return self.policy(router, self._thresholds(settings) if cascade else FirstAnswer())
 
-    def _thresholds(self, settings: Mapping[str, Setting]) -> ThresholdCascade:
-        tiers = self.portfolio.names
-        by_task = {
-            task: {t: p.threshold for t, p in zip(tiers, s.thresholds, strict=False) if p.threshold is not None}
-            for task, s in settings.items()
-        }
-        return ThresholdCascade(tiers, by_task)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Calibrated:
-    """Every task's operating points, by system, and what was proved of the certified one."""
+    """Every task's policies with their proofs, and the paper's thresholds beside them."""
 
-    settings: Mapping[str, Mapping[str, Setting]]
-    proofs: Mapping[str, Certified]
+    policies: Mapping[str, TaskPolicies]
+    swept: Mapping[str, Setting]
+    """The paper's thresholds at the alphas that cost least on the calibration rows."""
+    published: Mapping[str, Setting]
+    """The same at the paper's own alpha."""
 
 
-def calibrate(
-    rows: Mapping[str, CalibrationRows],
-    tasks: Mapping[str, float],
-    alphas: Mapping[str, float],
-    proofs: Mapping[str, Certified],
-) -> Calibrated:
-    """Choose the operating points. `tasks`: the quality ratio asked for; `alphas`: the published rule's level.
+def thresholds(
+    rows: Mapping[str, Recorded], targets: Mapping[str, float], alphas: Mapping[str, float]
+) -> tuple[dict[str, Setting], dict[str, Setting]]:
+    """The paper's thresholds of every task, swept and at its own alpha, on calibration rows.
 
-    The certified system serves a task from cheap tiers only where `proofs` says CERTIFIED; else the top tier serves.
+    `targets`: the quality ratio asked for; `alphas`: the published rule's level.
     """
-    proved = {t: c.setting for t, c in proofs.items() if c.verdict.status is Status.CERTIFIED}
-    swept = {t: cheapest(r, candidate_cutoffs(r), tasks[t]) for t, r in rows.items()}
-    return Calibrated(
-        {
-            ROUTENLP: swept,
-            CERTIFIED: {t: setting for t, setting in proved.items() if setting is not None},
-            PUBLISHED: {t: published(r, swept[t].cutoff, alphas[t]) for t, r in rows.items()},
-            CASCADE_ONLY: {t: cheapest(r, [0.0], tasks[t]) for t, r in rows.items()},
-            ROUTER_ONLY: {t: cheapest_route_only(r, tasks[t]) for t, r in rows.items()},
-        },
-        proofs,
+    return (
+        {task: cheapest(recorded, targets[task]) for task, recorded in rows.items()},
+        {task: published(recorded, alphas[task]) for task, recorded in rows.items()},
     )
 
 
-def _with_certificates(policy: Policy, calibrated: Calibrated, issued_at: datetime) -> Policy:
-    found = {t: issue(t, c.verdict, policy.proved_for(), issued_at) for t, c in calibrated.proofs.items()}
-    return replace(policy, certificates=found)
+def learned(frame: Frame, calibrated: Calibrated, choose: Choose) -> Policy:
+    """The learned router with the rule that `choose` takes for each task."""
+    top, by_task = frame.portfolio.top, calibrated.policies
+    router = RouterPerTask({t: p.router(frame.encoder, frame.surface) for t, p in by_task.items()}, top)
+    return frame.policy(router, RulePerTask({task: choose(policies) for task, policies in by_task.items()}, top))
 
 
-def policies(frame: Frame, calibrated: Calibrated, issued_at: datetime) -> dict[str, Policy]:
+def served(frame: Frame, calibrated: Calibrated) -> Policy:
+    """What is stored and served: each task's tuned policy."""
+    return learned(frame, calibrated, lambda policies: policies.rule(policies.tuned))
+
+
+def policies(frame: Frame, calibrated: Calibrated, sla: Sla, issued_at: datetime) -> dict[str, Policy]:
     """All systems by name, ours first. `issued_at`: the date on the certificates."""
-    settings = calibrated.settings
+    seed, tiers = frame.seed, frame.portfolio.names
+    random = frame.policy(RandomRouter(tiers, seed), FirstAnswer())
     return {
-        ROUTENLP: frame.learned(settings[ROUTENLP]),
-        CERTIFIED: _with_certificates(frame.learned(settings[CERTIFIED]), calibrated, issued_at),
-        PUBLISHED: frame.learned(settings[PUBLISHED]),
-        CASCADE_ONLY: frame.learned(settings[CASCADE_ONLY]),
-        ROUTER_ONLY: frame.learned(settings[ROUTER_ONLY], cascade=False),
-        RANDOM: frame.policy(RandomRouter(frame.portfolio.names, frame.seed), FirstAnswer()),
-        **{always(t): frame.policy(AlwaysRouter(t), FirstAnswer()) for t in frame.portfolio.names},
+        ROUTENLP: served(frame, calibrated),
+        ASYMPTOTIC: _proved(frame, calibrated, Status.ASYMPTOTIC, issued_at),
+        CERTIFIED: _proved(frame, calibrated, Status.CERTIFIED, issued_at),
+        IN_TIME: learned(frame, calibrated, lambda p: p.in_time(sla, seed=seed)),
+        ROUTER_ONLY: learned(frame, calibrated, lambda p: p.reaching(Reach.ONCE, seed=seed)),
+        CASCADE_ONLY: learned(frame, calibrated, lambda p: p.reaching(Reach.NEXT, seed=seed)),
+        PAPER: _paper(frame, calibrated.swept),
+        PUBLISHED: _paper(frame, calibrated.published),
+        RANDOM: random,
+        **{always(t): frame.policy(AlwaysRouter(t), FirstAnswer()) for t in tiers},
     }
+
+
+def _proved(frame: Frame, calibrated: Calibrated, weakest: Status, issued_at: datetime) -> Policy:
+    """Cheap tiers serve a task where its policy has a status of at least `weakest`; else the top tier serves."""
+    plain = learned(frame, calibrated, lambda p: p.rule(p.proved(weakest)))
+    found = {t: issue(t, verdict_at(p, weakest), plain.proved_for(), issued_at) for t, p in calibrated.policies.items()}
+    return replace(plain, certificates=found)
+
+
+def verdict_at(policies: TaskPolicies, weakest: Status) -> Verdict:
+    """The verdict behind `policies.proved(weakest)`."""
+    weaker = weakest is Status.ASYMPTOTIC and policies.proved(weakest) > policies.certified.selected
+    return policies.asymptotic if weaker else policies.certified
+
+
+def _paper(frame: Frame, settings: Mapping[str, Setting]) -> Policy:
+    """The paper's cascade from the cheapest tier up; a task without any threshold goes to the top tier."""
+    tiers = frame.portfolio.names
+    by_task = {
+        task: {t: p.threshold for t, p in zip(tiers, s.thresholds, strict=False) if p.threshold is not None}
+        for task, s in settings.items()
+    }
+    begin = {task: AlwaysRouter(tiers[0]) for task, s in settings.items() if not s.always_top}
+    return frame.policy(RouterPerTask(begin, tiers[-1]), ThresholdCascade(tiers, by_task))

@@ -78,6 +78,7 @@ ERRORS = (
     Column("P(failed given accepted)", lambda m: interval(m.p_failed_given_accepted)),
     Column(f"p50 ms {TIMING}", lambda m: milliseconds(m.latency_p50_s)),
     Column(f"p99 ms {TIMING}", lambda m: milliseconds(m.latency_p99_s)),
+    Column(f"SLA missed {TIMING}", lambda m: interval(m.sla_missed)),
 )
 
 

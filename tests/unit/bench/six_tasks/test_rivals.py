@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 from routenlp.bench.six_tasks.main_table import by_task, main_table, notes
-from routenlp.bench.six_tasks.rivals import OURS, RIVALS, Answered, Compared, compare, systems_of
+from routenlp.bench.six_tasks.rivals import OURS, RIVALS, Compared, compare, systems_of
+from routenlp.replay.answered import rows_of
+from routenlp.replay.backtest.certify import Target
+from routenlp.replay.backtest.rows import Rows
 from routenlp.replay.recorded import Recorded
+from routenlp.replay.task_policies import fit_policies
 from routenlp.types import Answer
 
 TIERS, PRICES, LATENCIES_S = ("small", "large", "top"), (0.01, 0.1, 8.0), (0.01, 0.1, 0.9)
 
 
-def fold(n: int, seed: int, *, confident: bool = True) -> Answered:
+def fold(n: int, seed: int, *, confident: bool = True) -> tuple[Recorded, Rows]:
     """Easy queries (first feature high) are answered rightly by cheap tiers, which know it."""
     rng = np.random.default_rng(seed)
     easy = rng.uniform(size=n)
@@ -29,12 +33,15 @@ def fold(n: int, seed: int, *, confident: bool = True) -> Answered:
     )
     costs, latencies = np.tile(PRICES, (n, 1)), np.tile(LATENCIES_S, (n, 1))
     recorded = Recorded("t", TIERS, 1.0, ids, ids, answers, right.astype(float), score, costs, latencies)
-    return Answered(recorded, np.stack([easy, rng.normal(size=n)], axis=1).astype(np.float32))
+    return recorded, rows_of(recorded, np.stack([easy, rng.normal(size=n)], axis=1).astype(np.float32))
 
 
 def compared(*, confident: bool = True) -> Compared:
-    folds = [fold(n, seed, confident=confident) for seed, n in enumerate((600, 300, 300))]
-    return compare(*folds, eps=0.03, sla_s=0.5, seed=0, advance=lambda _done, _all: None)
+    (_, train), (_, calibrate), (recorded, test) = (
+        fold(n, seed, confident=confident) for seed, n in enumerate((600, 300, 300))
+    )
+    ours = fit_policies(train, calibrate, Target(eps=0.03), seed=0)
+    return compare(ours, test, recorded, sla_s=0.5, seed=0, advance=lambda _done, _all: None)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.unit.cascade.test_continuation import rule
-from tests.unit.router.test_pre_router import ROUTER
+from tests.unit.router.test_learned import ROUTER
 from tests.unit.worlds import PORTFOLIO, TASK, TIERS, FixedRouter, answer, thresholds
 
 from routenlp.cascade.first_by_router import FirstByRouter

@@ -17,10 +17,13 @@ pytestmark = pytest.mark.slow
 
 SYSTEMS = {
     "routenlp",
+    "routenlp, asymptotic",
     "routenlp, certified",
-    "routenlp, published alpha",
-    "cascade only",
+    "routenlp, in time",
     "router only",
+    "cascade only",
+    "paper's thresholds",
+    "paper's thresholds, published alpha",
     "random",
     "always ngram",
     "always minilm",
@@ -73,10 +76,17 @@ class TestEveryRun:
                 assert top == 1.0 or row["cost_ratio"]["estimate"] < 1.2
 
     def test_cheap_tiers_serve_the_certified_system_only_where_something_is_proved(self, report):
-        (proofs,) = [t for t in report["tables"] if t["title"].startswith("routenlp, certified")]
-        for task, status, *_ in proofs["rows"]:
-            row = rows_of(report, task, "routenlp, certified")
-            assert status == "CERTIFIED" or row["tier_shares"]["human-labels"]["estimate"] == 1.0
+        enough = {"routenlp, certified": {"CERTIFIED"}, "routenlp, asymptotic": {"CERTIFIED", "ASYMPTOTIC"}}
+        for system, proved in enough.items():
+            (proofs,) = [t for t in report["tables"] if t["title"].startswith(f"{system}:")]
+            for task, status, *_ in proofs["rows"]:
+                row = rows_of(report, task, system)
+                assert status in proved or row["tier_shares"]["human-labels"]["estimate"] == 1.0
+
+    def test_in_time_means_that_a_top_tier_slower_than_the_limit_is_not_asked(self, report):
+        for row in report["rows"]:
+            if row["system"] == "routenlp, in time":
+                assert row["sla_missed"]["estimate"] < 0.05
 
     def test_named_rates_fit_together(self, report):
         """P(accepted and failed) is P(failed given accepted) times the share that cheap tiers answered."""
@@ -151,7 +161,7 @@ def cells(markdown: str) -> list[list[str]]:
 def assert_alike(left: str, right: str, *, numbers: bool) -> None:
     """Same words; numbers, where they are steady, within the tolerance (percentages as shares).
 
-    The sweep holds each task's quality. Which of several settings of nearly the same cost it takes may turn on the last
+    Each task's policy holds its quality. Which of several policies of nearly the same cost it is may turn on the last
     digit of a vector, which differs between families of processors; shares and costs of one task then jump.
     """
     pattern = re.compile(r"-?\d+\.?\d*%?")

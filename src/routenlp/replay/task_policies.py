@@ -29,11 +29,13 @@ class TaskPolicies:
     """What was fitted and proved of one task."""
 
     train: Rows
-    calibrate: Rows
     target: Target
     ladder: ContinuationLadder
     rehearsal: Rehearsal
+    """Every policy on `train`, by estimates that had not seen its rows."""
+    calibrate: Rows
     calibrated: Replays
+    """Every policy on `calibrate`."""
     certified: Verdict
     """By the test that holds for every number of rows."""
     asymptotic: Verdict
@@ -78,10 +80,14 @@ class TaskPolicies:
 
 def fit_policies(train: Rows, calibrate: Rows, target: Target, *, seed: int) -> TaskPolicies:
     """Fit on `train`, walk on `calibrate`. Raises `TrainingError` where there are too few training rows."""
-    ladder = fit_continuation(train, seed=seed)
+    return prove(fit_continuation(train, seed=seed), train, calibrate, target, seed=seed)
+
+
+def prove(ladder: ContinuationLadder, train: Rows, calibrate: Rows, target: Target, *, seed: int) -> TaskPolicies:
+    """Walk a ladder that was fitted on `train`, which `calibrate` must have no row of."""
     rehearsal, calibrated = rehearse(ladder, train, seed=seed), replay_all(ladder, calibrate)
     units = units_of(train, calibrate, seed=seed)
     certified, asymptotic = (
         verdicts(calibrated, rehearsal, target, units, asymptotic=a)[target.walked] for a in (False, True)
     )
-    return TaskPolicies(train, calibrate, target, ladder, rehearsal, calibrated, certified, asymptotic)
+    return TaskPolicies(train, target, ladder, rehearsal, calibrate, calibrated, certified, asymptotic)

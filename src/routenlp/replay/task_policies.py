@@ -1,8 +1,8 @@
 """One task's policies: fitted on its training rows, proved on its calibration rows, ready to be served.
 
-Both walks, the finite-sample one and the asymptotic one, go along the same ladder, which the training rows fix. So does
-the uncertified operating point: the cheapest policy that keeps the target on what models that had not seen a training
-row say of it. Calibration rows are spent on proofs alone.
+Both walks, the finite-sample one and the asymptotic one, go along the same ladder, which the training rows fix. The
+uncertified operating point lies on a finer one: the cheapest policy that keeps the target on what models that had not
+seen a training row say of it. Calibration rows are spent on proofs alone.
 """
 
 from __future__ import annotations
@@ -15,13 +15,26 @@ from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.decision import Reach
 from routenlp.conformal.verdict import Status, Verdict
 from routenlp.contracts import Encoder
-from routenlp.replay.backtest.certify import Rehearsal, Replays, Target, cheapest_step, replay_all, units_of, verdicts
+from routenlp.replay.backtest.certify import Replays, Target, cheapest_step, replay_all, units_of, verdicts
 from routenlp.replay.backtest.ladder import ContinuationLadder, fit_continuation, ladder_of
 from routenlp.replay.backtest.rehearsal import rehearse
 from routenlp.replay.backtest.rows import Rows
 from routenlp.replay.backtest.sla import Sla
 from routenlp.router.learned import LearnedRouter
 from routenlp.router.reading import SurfaceFrame
+
+FINE_STEP = 0.002
+"""Of always-top's cost, between policies of which one is chosen by quality: nothing is lost by having many."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tuned:
+    """An uncertified operating point."""
+
+    rule: ContinuationRule
+    quality_ratio: float
+    """On held-out estimates of the training rows, like the next."""
+    cost_ratio: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +44,6 @@ class TaskPolicies:
     train: Rows
     target: Target
     ladder: ContinuationLadder
-    rehearsal: Rehearsal
-    """Every policy on `train`, by estimates that had not seen its rows."""
     calibrate: Rows
     calibrated: Replays
     """Every policy on `calibrate`."""
@@ -40,11 +51,7 @@ class TaskPolicies:
     """By the test that holds for every number of rows."""
     asymptotic: Verdict
     """By the normal approximation, on the same rows."""
-
-    @property
-    def tuned(self) -> int:
-        """The cheapest policy that keeps the target on held-out estimates of the training rows: nothing is proved."""
-        return cheapest_step(self.rehearsal.replays, self.target)
+    seed: int
 
     def proved(self, weakest: Status) -> int:
         """The boldest policy with a status of at least `weakest`, CERTIFIED or ASYMPTOTIC; 0 is always-top."""
@@ -61,21 +68,29 @@ class TaskPolicies:
         """Policy `step` as a stop rule."""
         return self.ladder.rule(step, self.train)
 
-    def reaching(self, reach: Reach, *, seed: int) -> ContinuationRule:
-        """The same estimates with fewer calls allowed, at its own cheapest policy that keeps the target."""
-        other = ladder_of(self.ladder.fitted, self.train, reach, seed=seed)
-        return other.rule(cheapest_step(rehearse(other, self.train, seed=seed).replays, self.target), self.train)
+    def tuned(self, reach: Reach = Reach.DEARER) -> Tuned:
+        """The cheapest policy that keeps the target on held-out estimates of the training rows: nothing is proved.
 
-    def in_time(self, sla: Sla, *, seed: int) -> ContinuationRule:
-        """The same estimates under limits of latency: the cheapest policy that keeps the target in time.
-
-        Where none does, and always-top has no limits, it is the best of those that have: time goes before quality here.
+        A `reach` other than the default is the same estimates with fewer calls allowed.
         """
-        hurried = ladder_of(self.ladder.fitted, self.train, self.ladder.reach, seed=seed, sla=sla)
-        replays = rehearse(hurried, self.train, seed=seed).replays
+        return self._tuned(reach, None)
+
+    def in_time(self, sla: Sla) -> Tuned:
+        """The same under limits of latency.
+
+        Where no policy keeps the target in time (always-top has no limits), the best of those that are in time: time
+        goes before quality here.
+        """
+        return self._tuned(self.ladder.reach, sla)
+
+    def _tuned(self, reach: Reach, sla: Sla | None) -> Tuned:
+        ladder = ladder_of(self.ladder.fitted, self.train, reach, seed=self.seed, sla=sla, step=FINE_STEP)
+        replays = rehearse(ladder, self.train, seed=self.seed).replays
         step = cheapest_step(replays, self.target)
-        best = 1 + int(np.argmax(replays.quality[1:].mean(axis=1))) if hurried.size > 1 else 0
-        return hurried.rule(step or best, self.train)
+        if sla is not None and step == 0 and ladder.size > 1:
+            step = 1 + int(np.argmax(replays.quality[1:].mean(axis=1)))
+        rule = ladder.rule(step, self.train)
+        return Tuned(rule, float(replays.quality_ratio[step]), float(replays.cost_ratio[step]))
 
 
 def fit_policies(train: Rows, calibrate: Rows, target: Target, *, seed: int) -> TaskPolicies:
@@ -90,4 +105,4 @@ def prove(ladder: ContinuationLadder, train: Rows, calibrate: Rows, target: Targ
     certified, asymptotic = (
         verdicts(calibrated, rehearsal, target, units, asymptotic=a)[target.walked] for a in (False, True)
     )
-    return TaskPolicies(train, target, ladder, rehearsal, calibrate, calibrated, certified, asymptotic)
+    return TaskPolicies(train, target, ladder, calibrate, calibrated, certified, asymptotic, seed)

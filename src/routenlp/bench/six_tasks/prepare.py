@@ -174,7 +174,7 @@ def _calibrate(
             advance(len(found), len(answered))
         targets = {task: 1.0 - settings.tasks[task].eps for task in answered}
         swept, published = thresholds(answered, targets, {task: settings.tasks[task].alpha for task in answered})
-    return Calibrated(found, swept, published)
+    return Calibrated(found, {task: p.tuned() for task, p in found.items()}, swept, published)
 
 
 def _training_rows(

@@ -12,10 +12,8 @@ from routenlp.bench.six_tasks.run import Result
 from routenlp.bench.six_tasks.systems import ASYMPTOTIC, CERTIFIED, ROUTENLP, always, served, verdict_at
 from routenlp.bench.six_tasks.table import Table
 from routenlp.conformal.verdict import Status
-from routenlp.replay.backtest.certify import Replays
 from routenlp.replay.intervals import Interval
 from routenlp.settings import Settings
-from routenlp.types import FloatArray
 
 AIMS = {"cs_intent": 0.10, "legal_clause": 0.27, "legal_risk": 0.19}
 """Cost ratios on all test rows that this bench aims at, at a quality ratio of 0.97 where the policy was chosen."""
@@ -122,18 +120,12 @@ def operating_points(result: Result) -> list[Table]:
 
 def _policies(result: Result) -> Table:
     rows = []
-    for task, policies in result.prepared.calibrated.policies.items():
-        step, utility = policies.tuned, policies.ladder.utilities[policies.tuned]
-        seen = [f"{ratio[step]:.3f}" for r in (policies.rehearsal.replays, policies.calibrated) for ratio in _ratios(r)]
-        number = f"{step} of {policies.ladder.size - 1}"
-        rows.append((task, number, f"{utility.price:.3f}", "no" if utility.options is None else "yes", *seen))
-    heads = ("task", "policy", "price", "looks ahead", "quality ratio there", "cost ratio there")
-    also = ("quality ratio on calibration rows", "cost ratio on calibration rows")
-    return Table("routenlp's operating points, chosen on training rows", (*heads, *also), tuple(rows))
-
-
-def _ratios(replays: Replays) -> tuple[FloatArray, FloatArray]:
-    return replays.quality_ratio, replays.cost_ratio
+    for task, tuned in result.prepared.calibrated.tuned.items():
+        utility = tuned.rule.utility
+        looks = "no" if utility.options is None else "yes"
+        rows.append((task, f"{utility.price:.3f}", looks, f"{tuned.quality_ratio:.3f}", f"{tuned.cost_ratio:.3f}"))
+    heads = ("task", "price of cost", "looks ahead", "quality ratio there", "cost ratio there")
+    return Table("routenlp's operating points, chosen on training rows", heads, tuple(rows))
 
 
 def _thresholds(result: Result) -> Table:

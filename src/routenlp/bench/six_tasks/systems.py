@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from routenlp.portfolio.tiers import Portfolio
 from routenlp.replay.backtest.sla import Sla
 from routenlp.replay.calibrate import Setting, cheapest, published
 from routenlp.replay.recorded import Recorded
-from routenlp.replay.task_policies import TaskPolicies
+from routenlp.replay.task_policies import TaskPolicies, Tuned
 from routenlp.router.fixed import AlwaysRouter, RandomRouter
 from routenlp.router.per_task import RouterPerTask
 from routenlp.router.reading import SurfaceFrame
@@ -32,9 +32,6 @@ CASCADE_ONLY = "cascade only"
 PAPER = "paper's thresholds"
 PUBLISHED = "paper's thresholds, published alpha"
 RANDOM = "random"
-
-Choose = Callable[[TaskPolicies], StopRule]
-"""A task's rule among its policies."""
 
 
 def always(tier: str) -> str:
@@ -64,6 +61,8 @@ class Calibrated:
     """Every task's policies with their proofs, and the paper's thresholds beside them."""
 
     policies: Mapping[str, TaskPolicies]
+    tuned: Mapping[str, Tuned]
+    """The policy of each task that is served."""
     swept: Mapping[str, Setting]
     """The paper's thresholds at the alphas that cost least on the calibration rows."""
     published: Mapping[str, Setting]
@@ -83,29 +82,29 @@ def thresholds(
     )
 
 
-def learned(frame: Frame, calibrated: Calibrated, choose: Choose) -> Policy:
-    """The learned router with the rule that `choose` takes for each task."""
-    top, by_task = frame.portfolio.top, calibrated.policies
-    router = RouterPerTask({t: p.router(frame.encoder, frame.surface) for t, p in by_task.items()}, top)
-    return frame.policy(router, RulePerTask({task: choose(policies) for task, policies in by_task.items()}, top))
+def _learned(frame: Frame, calibrated: Calibrated, rules: Mapping[str, StopRule]) -> Policy:
+    """The learned routers with these rules behind them."""
+    top = frame.portfolio.top
+    routers = {task: p.router(frame.encoder, frame.surface) for task, p in calibrated.policies.items()}
+    return frame.policy(RouterPerTask(routers, top), RulePerTask(rules, top))
 
 
 def served(frame: Frame, calibrated: Calibrated) -> Policy:
     """What is stored and served: each task's tuned policy."""
-    return learned(frame, calibrated, lambda policies: policies.rule(policies.tuned))
+    return _learned(frame, calibrated, {task: tuned.rule for task, tuned in calibrated.tuned.items()})
 
 
 def policies(frame: Frame, calibrated: Calibrated, sla: Sla, issued_at: datetime) -> dict[str, Policy]:
     """All systems by name, ours first. `issued_at`: the date on the certificates."""
-    seed, tiers = frame.seed, frame.portfolio.names
-    random = frame.policy(RandomRouter(tiers, seed), FirstAnswer())
+    tiers, by_task = frame.portfolio.names, list(calibrated.policies.items())
+    random = frame.policy(RandomRouter(tiers, frame.seed), FirstAnswer())
     return {
         ROUTENLP: served(frame, calibrated),
         ASYMPTOTIC: _proved(frame, calibrated, Status.ASYMPTOTIC, issued_at),
         CERTIFIED: _proved(frame, calibrated, Status.CERTIFIED, issued_at),
-        IN_TIME: learned(frame, calibrated, lambda p: p.in_time(sla, seed=seed)),
-        ROUTER_ONLY: learned(frame, calibrated, lambda p: p.reaching(Reach.ONCE, seed=seed)),
-        CASCADE_ONLY: learned(frame, calibrated, lambda p: p.reaching(Reach.NEXT, seed=seed)),
+        IN_TIME: _learned(frame, calibrated, {t: p.in_time(sla).rule for t, p in by_task}),
+        ROUTER_ONLY: _learned(frame, calibrated, {t: p.tuned(Reach.ONCE).rule for t, p in by_task}),
+        CASCADE_ONLY: _learned(frame, calibrated, {t: p.tuned(Reach.NEXT).rule for t, p in by_task}),
         PAPER: _paper(frame, calibrated.swept),
         PUBLISHED: _paper(frame, calibrated.published),
         RANDOM: random,
@@ -115,7 +114,7 @@ def policies(frame: Frame, calibrated: Calibrated, sla: Sla, issued_at: datetime
 
 def _proved(frame: Frame, calibrated: Calibrated, weakest: Status, issued_at: datetime) -> Policy:
     """Cheap tiers serve a task where its policy has a status of at least `weakest`; else the top tier serves."""
-    plain = learned(frame, calibrated, lambda p: p.rule(p.proved(weakest)))
+    plain = _learned(frame, calibrated, {t: p.rule(p.proved(weakest)) for t, p in calibrated.policies.items()})
     found = {t: issue(t, verdict_at(p, weakest), plain.proved_for(), issued_at) for t, p in calibrated.policies.items()}
     return replace(plain, certificates=found)
 

@@ -138,18 +138,19 @@ def fit_continuation(
 
 
 def ladder_of(
-    fitted: FittedContinuation, train: Rows, reach: Reach, *, seed: int, sla: Sla | None = None
+    fitted: FittedContinuation, train: Rows, reach: Reach, *, seed: int, sla: Sla | None = None, step: float = STEP
 ) -> ContinuationLadder:
     """The ladder alone, for estimates already fitted on the same rows.
 
     Where a second tier may be called, it looks ahead if that gave the better curve of quality over cost on training
-    rows. With an `sla` every policy but always-top has its limits.
+    rows. With an `sla` every policy but always-top has its limits. `step`: as `STEP`, which suits a walk; a finer one
+    suits a choice by quality.
     """
     name = "routenlp" if reach is Reach.DEARER else f"routenlp:{reach.value}"
     hurry = None if sla is None else hurried(sla, fitted, train, reach)
-    better = _climb(fitted, train, reach, without_options, hurry)
+    better = _climb(fitted, train, reach, without_options, hurry, step)
     if reach is not Reach.ONCE:
-        ahead = _climb(fitted, train, reach, _looking_ahead(fitted, train, reach, seed), hurry)
+        ahead = _climb(fitted, train, reach, _looking_ahead(fitted, train, reach, seed), hurry, step)
         better = ahead if _area(ahead, better) > _area(better, ahead) + LEAST_GAIN else better
     return ContinuationLadder(name, fitted, better.utilities, reach)
 
@@ -181,7 +182,9 @@ def _looking_ahead(fitted: FittedContinuation, train: Rows, reach: Reach, seed: 
     return lambda price: fit_options(held_out, quality, relative_cost, price, MARGIN_FALL / price, reach)
 
 
-def _climb(fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh, hurry: Hurry | None) -> _Climbed:
+def _climb(
+    fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh, hurry: Hurry | None, step: float
+) -> _Climbed:
     relative_cost, always_top = fitted.held_out_cost, fitted.top_cost_usd
     at = timed(train, fitted.latency.held_out)
 
@@ -191,21 +194,21 @@ def _climb(fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh, 
         return price, utility, float(run.cost_usd(train).mean()) / always_top, float(run.quality(train).mean())
 
     found = [tried(float(price)) for price in FEWEST_PRICES]
-    while len(found) < MOST_PRICES:
+    while len(found) < MOST_PRICES * STEP / step:
         cost = np.array([1.0, *(entry[2] for entry in found)])
         jump = np.abs(np.diff(cost))[1:]
         widest = int(jump.argmax())
-        if jump[widest] <= 1.5 * STEP:
+        if jump[widest] <= 1.5 * step:
             break
         between = float(np.sqrt(found[widest][0] * found[widest + 1][0]))
         found.insert(widest + 1, tried(between))
-    return _thinned(found, float(train.quality[:, -1].mean()))
+    return _thinned(found, float(train.quality[:, -1].mean()), step)
 
 
-def _thinned(found: list[tuple[float, Utility, float, float]], top_quality: float) -> _Climbed:
+def _thinned(found: list[tuple[float, Utility, float, float]], top_quality: float, step: float) -> _Climbed:
     chosen = [(ALWAYS_TOP, 1.0, top_quality)]
     for _, utility, cost, quality in found:
-        if cost <= chosen[-1][1] - STEP:
+        if cost <= chosen[-1][1] - step:
             chosen.append((utility, cost, quality))
     boldest = min(found, key=lambda entry: entry[2])
     if boldest[2] < chosen[-1][1] - _ROUNDING:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.replay.calibrate import cheapest, climb, limits_of
+from routenlp.replay.calibrate import CalibrationRows, cheapest, limits_of
+from routenlp.replay.cascade import replay
 from routenlp.replay.recorded import Recorded
 from routenlp.types import FloatArray
 
@@ -43,11 +44,12 @@ def fix_ladder(train: Recorded) -> FloatArray:
 
     At each of `TARGETS` the cheapest thresholds that keep that quality ratio on these (training) rows.
     """
+    rows = CalibrationRows(train, np.ones(train.quality.shape))
     steps: list[FloatArray] = []
     last = 1.0
     for target in TARGETS:
-        setting = cheapest(train, target)
-        if not setting.always_top and setting.cost_ratio < last - 1e-9:
+        setting = cheapest(rows, [0.0], target)
+        if setting.cutoff is not None and setting.cost_ratio < last - 1e-9:
             steps.append(limits_of(setting.thresholds))
             last = setting.cost_ratio
     return np.array(steps).reshape(len(steps), len(train.tiers))
@@ -63,7 +65,7 @@ def effects(recorded: Recorded, thresholds: FloatArray) -> Effects:
     final = np.empty((len(thresholds), recorded.n), dtype=np.int64)
     cost = np.empty(final.shape)
     for i, limits in enumerate(thresholds):
-        done = climb(recorded, limits)
+        done = replay(recorded, np.full(recorded.n, top if at_top[i] else 0), limits)
         final[i], cost[i] = done.final, done.cost_usd
     quality = recorded.quality[np.arange(recorded.n), final]
     cheap = np.asarray(final < top)

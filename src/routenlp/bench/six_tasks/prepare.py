@@ -23,7 +23,7 @@ from routenlp.contracts import Encoder, Student, TokenEncoder
 from routenlp.grading.metrics import metric
 from routenlp.replay.answered import rows_of
 from routenlp.replay.backtest.certify import Target
-from routenlp.replay.calibrate import checked
+from routenlp.replay.calibrate import CalibrationRows, calibration_rows
 from routenlp.replay.folds import row_hash
 from routenlp.replay.recorded import Recorded, record
 from routenlp.replay.seen import Seen, with_seen
@@ -53,7 +53,7 @@ class Prepared:
     folder: Path
     frame: Frame
     calibrated: Calibrated
-    calibration: Mapping[str, Recorded]
+    calibration: Mapping[str, CalibrationRows]
     """What every tier says of the calibration rows."""
 
 
@@ -91,7 +91,7 @@ def prepare(
     )
     answered = _calibration(settings, workload, stored, frame, progress)
     calibrated = _calibrate(settings, workload, fitted, answered, frame, progress)
-    seen = {task: _seen(settings, workload, row) for task, row in answered.items()}
+    seen = {task: _seen(settings, workload, row.recorded) for task, row in answered.items()}
     policies.save(folder / wiring.POLICY, with_seen(served(frame, calibrated), seen, datetime.now(UTC)))
     return Prepared(folder, frame, calibrated, answered)
 
@@ -140,14 +140,15 @@ def _calibration(
     stored: Mapping[str, Mapping[str, Student]],
     frame: Frame,
     progress: Progress,
-) -> dict[str, Recorded]:
+) -> dict[str, CalibrationRows]:
     """What the students say as they were read back from the store: what is calibrated is what will serve."""
-    out = {}
+    out: dict[str, CalibrationRows] = {}
     with progress.stage("answering the calibration rows") as advance:
         for done, (name, folds) in enumerate(workload.folds.items(), 1):
             recorded = _answer_fold(settings, folds.calibrate, stored, frame)
             trained_on = {row_hash(example) for example in folds.train.examples}
-            out[name] = checked(folds.calibrate, recorded, trained_on=trained_on)
+            everywhere = np.ones(recorded.quality.shape)
+            out[name] = calibration_rows(folds.calibrate, recorded, everywhere, trained_on=trained_on)
             advance(done, len(workload.folds))
     return out
 
@@ -156,7 +157,7 @@ def _calibrate(
     settings: Settings,
     workload: Workload,
     fitted: Fitted,
-    answered: Mapping[str, Recorded],
+    answered: Mapping[str, CalibrationRows],
     frame: Frame,
     progress: Progress,
 ) -> Calibrated:
@@ -168,7 +169,7 @@ def _calibrate(
             known, recorded = _training_rows(settings, workload, fitted, frame, name)
             # A student's held-out predictions took no time of their own: limits count what other tiers take.
             train = rows_of(recorded, features(frame, [e.query for e in known]), recorded.latency_s)
-            tested = rows_of(calibration, features(frame, [e.query for e in folds.calibrate.examples]))
+            tested = rows_of(calibration.recorded, features(frame, [e.query for e in folds.calibrate.examples]))
             target = Target("quality_ratio", task.eps, task.alpha, task.delta, task.handled_at)
             found[name] = fit_policies(train, tested, target, seed=settings.seed)
             advance(len(found), len(answered))

@@ -15,8 +15,7 @@ from routenlp.conformal.verdict import Status, Verdict
 from routenlp.contracts import Encoder, Router, Scorer, StopRule
 from routenlp.portfolio.tiers import Portfolio
 from routenlp.replay.backtest.sla import Sla
-from routenlp.replay.calibrate import Setting, cheapest, published
-from routenlp.replay.recorded import Recorded
+from routenlp.replay.calibrate import CalibrationRows, Setting, cheapest, published
 from routenlp.replay.task_policies import TaskPolicies, Tuned
 from routenlp.router.fixed import AlwaysRouter, RandomRouter
 from routenlp.router.per_task import RouterPerTask
@@ -70,15 +69,15 @@ class Calibrated:
 
 
 def thresholds(
-    rows: Mapping[str, Recorded], targets: Mapping[str, float], alphas: Mapping[str, float]
+    rows: Mapping[str, CalibrationRows], targets: Mapping[str, float], alphas: Mapping[str, float]
 ) -> tuple[dict[str, Setting], dict[str, Setting]]:
     """The paper's thresholds of every task, swept and at its own alpha, on calibration rows.
 
     `targets`: the quality ratio asked for; `alphas`: the published rule's level.
     """
     return (
-        {task: cheapest(recorded, targets[task]) for task, recorded in rows.items()},
-        {task: published(recorded, alphas[task]) for task, recorded in rows.items()},
+        {task: cheapest(of_task, [0.0], targets[task]) for task, of_task in rows.items()},
+        {task: published(of_task, 0.0, alphas[task]) for task, of_task in rows.items()},
     )
 
 
@@ -132,5 +131,5 @@ def _paper(frame: Frame, settings: Mapping[str, Setting]) -> Policy:
         task: {t: p.threshold for t, p in zip(tiers, s.thresholds, strict=False) if p.threshold is not None}
         for task, s in settings.items()
     }
-    begin = {task: AlwaysRouter(tiers[0]) for task, s in settings.items() if not s.always_top}
+    begin = {task: AlwaysRouter(tiers[0]) for task, s in settings.items() if s.cutoff is not None}
     return frame.policy(RouterPerTask(begin, tiers[-1]), ThresholdCascade(tiers, by_task))

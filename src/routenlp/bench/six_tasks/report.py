@@ -51,7 +51,8 @@ def task_tables(result: Result) -> list[Table]:
 
 def rival_tables(result: Result) -> list[Table]:
     """The paper's main table, where its systems were asked for."""
-    return [main_table.main_table(result.compared), main_table.by_task(result.compared)] if result.compared else []
+    make = (main_table.main_table, main_table.by_task, main_table.reach_table)
+    return [table_of(result.compared) for table_of in make] if result.compared else []
 
 
 def headline(result: Result) -> str:

@@ -16,6 +16,7 @@ from routenlp.errors import TrainingError
 from routenlp.replay.backtest.baselines.always import always
 from routenlp.replay.backtest.baselines.registry import BASELINES
 from routenlp.replay.backtest.certify import cheapest_step, replay_all
+from routenlp.replay.backtest.reaches import Reaches, compare_reaches
 from routenlp.replay.backtest.rows import Ladder, Rows, Run
 from routenlp.replay.intervals import RatioDraws, RowRatio, holm, mcnemar, paired_bootstrap
 from routenlp.replay.recorded import Recorded
@@ -47,6 +48,8 @@ class Compared:
     cost_ratio: RatioDraws
     mcnemar: Mapping[str, float]
     """By system, the exact p-value that it handles as many of the rows as routenlp."""
+    reaches: Reaches
+    """What routenlp's freedom to call any dearer tier at any time is worth on these rows."""
     sla_s: float
 
 
@@ -68,7 +71,8 @@ def compare(
         advance(done, len(fits))
     for single in always(test.tiers):
         runs[single.name] = _run(single.run(test, single.size - 1), test, recorded)
-    return _measured(runs, missing, recorded, sla_s, seed)
+    reaches = compare_reaches(ours.ladder.fitted, ours.train, test, eps=ours.target.eps, seed=seed)
+    return _measured(runs, missing, recorded, reaches, sla_s, seed)
 
 
 def _fit(name: str, ours: TaskPolicies, seed: int) -> Callable[[], Ladder]:
@@ -82,7 +86,12 @@ def _run(run: Run, rows: Rows, recorded: Recorded) -> RivalRun:
 
 
 def _measured(
-    runs: Mapping[str, RivalRun], missing: Mapping[str, str], recorded: Recorded, sla_s: float, seed: int
+    runs: Mapping[str, RivalRun],
+    missing: Mapping[str, str],
+    recorded: Recorded,
+    reaches: Reaches,
+    sla_s: float,
+    seed: int,
 ) -> Compared:
     top_quality, top_cost = recorded.quality[:, -1], recorded.cost_usd[:, -1]
     quality = {name: RowRatio(run.quality, top_quality) for name, run in runs.items()}
@@ -93,6 +102,7 @@ def _measured(
         paired_bootstrap(quality, recorded.groups, seed=seed),
         paired_bootstrap(cost, recorded.groups, seed=seed),
         _mcnemar(runs, recorded.handled_at),
+        reaches,
         sla_s,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from routenlp.bench.six_tasks.main_table import by_task, main_table, notes
+from routenlp.bench.six_tasks.main_table import by_task, main_table, notes, reach_table
 from routenlp.bench.six_tasks.rivals import OURS, RIVALS, Compared, compare, systems_of
 from routenlp.replay.answered import rows_of
 from routenlp.replay.backtest.certify import Target
@@ -82,6 +82,7 @@ def test_tables_have_a_row_for_each_system_and_task(informed: Compared) -> None:
     systems = systems_of([informed])
     assert [row[0] for row in main_table(tasks).rows] == systems
     assert len(by_task(tasks).rows) == 2 * len(systems)
+    assert [row[0] for row in reach_table(tasks).rows] == ["one", "two"]
 
 
 def test_always_top_misses_the_sla_that_it_is_slower_than(informed: Compared) -> None:

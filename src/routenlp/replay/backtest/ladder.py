@@ -7,16 +7,16 @@ another `STEP` of always-top's, and at its end the cheapest of all. Prices are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.decision import ALWAYS_TOP, Reach, Utility
 from routenlp.cascade.estimates import Evidence
-from routenlp.replay.backtest.continuation import reachable, replay, timed
-from routenlp.replay.backtest.measures import aiq, quality_cost_hull
+from routenlp.replay.backtest.continuation import Timed, reachable, replay, timed
 from routenlp.replay.backtest.rows import Rows, Run
 from routenlp.replay.backtest.sla import Hurry, Sla, hurried
 from routenlp.training.continuation import FittedContinuation, PreferredRows, TrainingRows, fit_continuation_rule
@@ -30,8 +30,10 @@ FEWEST_PRICES = np.geomspace(1e-3, 30.0, 16)
 MOST_PRICES = 64
 MARGIN_FALL = 0.002
 """margin = this / price: at prices where policies pay off, some 0.1 to 0.5, a slight preference for the top is left."""
-LEAST_GAIN = 0.001
-"""In mean quality over all costs, that looking ahead must bring: it asks more tiers, so it has to be worth it."""
+NEAR = 1.001
+"""Prices nearer to each other than this factor have a jump between them that no price fills."""
+SURELY = 2.0
+"""Standard errors by which looking ahead must be worth more at a price: it asks more tiers, so it has to pay."""
 LOOKAHEAD_ROWS = 6_000
 """Options have six weights each: more rows only take time."""
 _ROUNDING = 1e-9
@@ -142,37 +144,23 @@ def ladder_of(
 ) -> ContinuationLadder:
     """The ladder alone, for estimates already fitted on the same rows.
 
-    Where a second tier may be called, it looks ahead if that gave the better curve of quality over cost on training
-    rows. With an `sla` every policy but always-top has its limits. `step`: as `STEP`, which suits a walk; a finer one
+    Where a second tier may be called, a policy looks ahead if at its price that is worth more on training rows. With an
+    `sla` every policy but always-top has its limits. `step`: as `STEP`, which suits a walk; a finer one
     suits a choice by quality.
     """
     name = "routenlp" if reach is Reach.DEARER else f"routenlp:{reach.value}"
     hurry = None if sla is None else hurried(sla, fitted, train, reach)
-    better = _climb(fitted, train, reach, without_options, hurry, step)
+    weighs: list[Weigh] = [without_options]
     if reach is not Reach.ONCE:
-        ahead = _climb(fitted, train, reach, _looking_ahead(fitted, train, reach, seed), hurry, step)
-        better = ahead if _area(ahead, better) > _area(better, ahead) + LEAST_GAIN else better
-    return ContinuationLadder(name, fitted, better.utilities, reach)
+        weighs.append(_looking_ahead(fitted, train, reach, seed))
+    member = np.unique(train.groups, return_inverse=True)[1]
+    tries = _Tries(fitted, train, reach, weighs, hurry, timed(train, fitted.latency.held_out), member)
+    return ContinuationLadder(name, fitted, _climb(tries, step), reach)
 
 
 def without_options(price: float) -> Utility:
     """The rule without look-ahead."""
     return Utility(price, MARGIN_FALL / price)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Climbed:
-    """Policies by rising boldness with their means on the training rows."""
-
-    utilities: tuple[Utility, ...]
-    cost: FloatArray
-    """Of always-top's."""
-    quality: FloatArray
-
-
-def _area(mine: _Climbed, other: _Climbed) -> float:
-    cheapest = max(mine.cost.min(), other.cost.min())
-    return aiq(quality_cost_hull(mine.cost, mine.quality), float(min(cheapest, 0.99)), 1.0)
 
 
 def _looking_ahead(fitted: FittedContinuation, train: Rows, reach: Reach, seed: int) -> Weigh:
@@ -182,39 +170,73 @@ def _looking_ahead(fitted: FittedContinuation, train: Rows, reach: Reach, seed: 
     return lambda price: fit_options(held_out, quality, relative_cost, price, MARGIN_FALL / price, reach)
 
 
-def _climb(
-    fitted: FittedContinuation, train: Rows, reach: Reach, weigh: Weigh, hurry: Hurry | None, step: float
-) -> _Climbed:
-    relative_cost, always_top = fitted.held_out_cost, fitted.top_cost_usd
-    at = timed(train, fitted.latency.held_out)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """A policy on held-out estimates of the training rows."""
 
-    def tried(price: float) -> tuple[float, Utility, float, float]:
-        utility = weigh(price) if hurry is None else hurry(weigh(price))
-        run = replay(fitted.held_out, relative_cost, utility, reach, at)
-        return price, utility, float(run.cost_usd(train).mean()) / always_top, float(run.quality(train).mean())
+    price: float
+    utility: Utility
+    cost: float
+    """Of always-top's."""
+    worth: FloatArray
+    """Quality, with the margin, less price x cost, which is what the policy is there to maximise; shape (n,)."""
 
-    found = [tried(float(price)) for price in FEWEST_PRICES]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tries:
+    """Tries policies on the training rows."""
+
+    fitted: FittedContinuation
+    train: Rows
+    reach: Reach
+    weighs: Sequence[Weigh]
+    """Ways from a price to a utility, the one that asks fewest tiers first."""
+    hurry: Hurry | None
+    when: Timed
+    member: NDArray[np.int64]
+    """Of each row, its group, shape (n,)."""
+
+    def at(self, price: float) -> _Tried:
+        """The first way, or a later one that is worth more by `SURELY` standard errors over groups."""
+        best, *others = [self._try(price, weigh(price)) for weigh in self.weighs]
+        for other in others:
+            gain = other.worth - best.worth
+            sums = np.bincount(self.member, weights=gain - gain.mean())
+            if gain.mean() > SURELY * float(np.sqrt(sums @ sums)) / len(gain):
+                best = other
+        return best
+
+    def _try(self, price: float, utility: Utility) -> _Tried:
+        fitted, train = self.fitted, self.train
+        weighed = utility if self.hurry is None else self.hurry(utility)
+        run = replay(fitted.held_out, fitted.held_out_cost, weighed, self.reach, self.when)
+        cost = run.cost_usd(train) / fitted.top_cost_usd
+        bonus = weighed.margin * (run.final == len(train.tiers) - 1)
+        return _Tried(price, weighed, float(cost.mean()), run.quality(train) + bonus - price * cost)
+
+
+def _climb(tries: _Tries, step: float) -> tuple[Utility, ...]:
+    found = [tries.at(float(price)) for price in FEWEST_PRICES]
     while len(found) < MOST_PRICES * STEP / step:
-        cost = np.array([1.0, *(entry[2] for entry in found)])
-        jump = np.abs(np.diff(cost))[1:]
+        cost, price = (np.array([getattr(entry, name) for entry in found]) for name in ("cost", "price"))
+        jump = np.where(price[1:] > NEAR * price[:-1], np.abs(np.diff(cost)), 0.0)
         widest = int(jump.argmax())
         if jump[widest] <= 1.5 * step:
             break
-        between = float(np.sqrt(found[widest][0] * found[widest + 1][0]))
-        found.insert(widest + 1, tried(between))
-    return _thinned(found, float(train.quality[:, -1].mean()), step)
+        found.insert(widest + 1, tries.at(float(np.sqrt(price[widest] * price[widest + 1]))))
+    return _thinned(found, step)
 
 
-def _thinned(found: list[tuple[float, Utility, float, float]], top_quality: float, step: float) -> _Climbed:
-    chosen = [(ALWAYS_TOP, 1.0, top_quality)]
-    for _, utility, cost, quality in found:
-        if cost <= chosen[-1][1] - step:
-            chosen.append((utility, cost, quality))
-    boldest = min(found, key=lambda entry: entry[2])
-    if boldest[2] < chosen[-1][1] - _ROUNDING:
-        chosen.append(boldest[1:])
-    utilities, costs, qualities = zip(*chosen, strict=True)
-    return _Climbed(utilities, np.array(costs), np.array(qualities))
+def _thinned(found: Sequence[_Tried], step: float) -> tuple[Utility, ...]:
+    chosen, cost = [ALWAYS_TOP], 1.0
+    for entry in found:
+        if entry.cost <= cost - step:
+            chosen.append(entry.utility)
+            cost = entry.cost
+    boldest = min(found, key=lambda entry: entry.cost)
+    if boldest.cost < cost - _ROUNDING:
+        chosen.append(boldest.utility)
+    return tuple(chosen)
 
 
 def training_rows(rows: Rows) -> TrainingRows:

@@ -61,8 +61,16 @@ class TaskPolicies:
     def router(self, encoder: Encoder, surface: SurfaceFrame) -> LearnedRouter:
         """The estimates that every policy decides by; `encoder` and `surface` must have made the rows' features."""
         fitted = self.ladder.fitted
-        names = (self.train.tiers, self.train.task_names)
-        return LearnedRouter(encoder, surface, *names, fitted.router, fitted.cost, fitted.top_cost_usd)
+        return LearnedRouter(
+            encoder,
+            surface,
+            self.train.tiers,
+            self.train.task_names,
+            fitted.router,
+            fitted.cost,
+            fitted.top_cost_usd,
+            latency=fitted.latency.model,
+        )
 
     def rule(self, step: int) -> ContinuationRule:
         """Policy `step` as a stop rule."""

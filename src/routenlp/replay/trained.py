@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +136,7 @@ def train(
     chosen = asked_tiers(table, tiers) if tiers else efficient_tiers(table.rows(at.train))
     if len(chosen.names) < 2:
         raise DataError("tiers", f"{chosen.names[0]} is the cheapest model and the best", "Use it always")
+    table = _at_prices(table, chosen, _prices(means, chosen))
     placed = None if means.compared is None else place(means.compared, table)
     read = _read(table, at, means, placed, seed)
     folds = _fold(table, at, chosen, read, calibrate_most, seed)
@@ -162,7 +163,9 @@ def _refuse_selected(table: OutcomeTable) -> None:
         f"were recorded of every tier on {found.of - found.queries:,} of {found.of:,} queries, which were selected: "
         f"{found.judged_by} has quality {found.kept:.2f} there and {found.gone:.2f} on the others"
     )
-    remedy = f"Ask {found.missing} on queries drawn at random, or leave it out with --tiers"
+    remedy = (
+        f"Give only queries drawn at random, such as audits; ask {found.missing} on such, or leave it out (--tiers)"
+    )
     raise DataError("outcomes", problem, remedy)
 
 
@@ -196,14 +199,24 @@ def _prices(means: Means, tiers: Tiers) -> tuple[Price, ...] | None:
     return tuple(known) if len(known) == len(tiers.names) else None
 
 
+def _at_prices(table: OutcomeTable, tiers: Tiers, prices: Sequence[Price] | None) -> OutcomeTable:
+    """The tiers alone, with what answers cost at these prices in place of what was recorded, where tokens were."""
+    chosen = table.with_models(tiers.names)
+    if prices is None or chosen.input_tokens is None or chosen.output_tokens is None:
+        return chosen
+    usd = usd_per_token(prices)
+    cost = chosen.input_tokens * usd[0] + chosen.output_tokens * usd[1]
+    return replace(chosen, cost_usd=np.where(np.isnan(cost), chosen.cost_usd, cost))
+
+
 def _tokens(
     table: OutcomeTable, train: NDArray[np.int64], tiers: Tiers, means: Means, read: ReadTexts
 ) -> TokenRows | None:
     """None where a count or a price is not there for every tier."""
-    prices, chosen = _prices(means, tiers), table.with_models(tiers.names)
-    if prices is None or chosen.input_tokens is None or chosen.output_tokens is None:
+    prices = _prices(means, tiers)
+    if prices is None or table.input_tokens is None or table.output_tokens is None:
         return None
-    found = TokenRows(chosen.input_tokens[train], chosen.output_tokens[train], usd_per_token(prices), read.surface)
+    found = TokenRows(table.input_tokens[train], table.output_tokens[train], usd_per_token(prices), read.surface)
     return found if found.enough else None
 
 

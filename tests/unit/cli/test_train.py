@@ -177,6 +177,23 @@ def test_another_model_behind_a_tier_voids_what_was_proved(with_settings: tuple[
     assert set(statuses(with_settings[0], text).values()) == {Status.UNCERTIFIED}
 
 
+def test_the_same_outcomes_are_trained_on_at_other_prices(tmp_path: Path) -> None:
+    """Costs that were recorded give way to tokens at the prices in force."""
+    columns = with_tokens(recording(900))
+    outcomes = write(tmp_path, changed(columns, cost_usd=[5.0] * len(columns["model"])))
+    ratios = []
+    for name, large in (("dear", (2.0, 8.0)), ("cheap", (0.25, 0.5))):
+        folder = tmp_path / name
+        folder.mkdir()
+        lax = dict.fromkeys(TASKS, "{eps: 0.1, serve_when: empirical}")
+        (folder / "routenlp.yaml").write_text(settings_text(lax, prices={**PRICES, "large": large}))
+        report = trained_to(folder, outcomes, tiers=None, settings=folder / "routenlp.yaml")
+        ratios.append(report["overall"]["cost_ratio"]["estimate"])
+        assert set(statuses(folder, (folder / "routenlp.yaml").read_text()).values()) != {Status.UNCERTIFIED}
+    assert ratios[0] < 0.7
+    assert ratios[1] > ratios[0] + 0.1
+
+
 def test_one_delta_is_split_over_the_tasks(tmp_path: Path) -> None:
     (tmp_path / "routenlp.yaml").write_text(settings_text(more="family_delta: 0.08"))
     outcomes = write(tmp_path, with_tokens(recording(1_000)))

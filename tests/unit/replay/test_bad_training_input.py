@@ -85,7 +85,7 @@ def test_a_tier_asked_on_selected_queries_is_refused_with_figures() -> None:
     small = columns["quality"][0::3]
     hard = [quality < 0.5 or i % 20 == 0 for i, quality in enumerate(small)]
     assert sum(hard) < 0.5 * len(hard)
-    with pytest.raises(DataError, match=r"selected: .* has quality .* Ask large on queries drawn at random"):
+    with pytest.raises(DataError, match=r"selected: .* has quality .* queries drawn at random.* ask large on such"):
         trained(missing(columns, hard))
 
 

@@ -18,6 +18,7 @@ CLASSIFIER = TaskClassifier(
     bias=np.zeros(2),
     centres=np.array([[1.0, 1.0], [0.0, 0.0]], dtype=np.float32),
     near_from=np.full(2, -1.0),
+    along_from=np.full(2, -100.0),
     sure_from=None,
     plausible_from=np.zeros(2),
 )

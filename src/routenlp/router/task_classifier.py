@@ -45,6 +45,8 @@ class TaskClassifier:
     """Of each task's training vectors, of unit length, shape (d, T)."""
     near_from: FloatArray
     """Cosine to its task's centre under which a query is unlike what that task was trained on, shape (T,)."""
+    along_from: FloatArray
+    """How far along that centre it must lie too, shape (T,): texts of which the encoder knows little are short."""
     sure_from: float | None
     """Confidence from which a task is assigned; None: never."""
     plausible_from: FloatArray
@@ -60,7 +62,7 @@ class TaskClassifier:
         best = int(p.argmax())
         confidence = float(p[best])
         sure = self.sure_from is not None and confidence >= self.sure_from
-        near = sure and float(unit_rows(vector[None, :])[0] @ self.centres[:, best]) >= self.near_from[best]
+        near = sure and bool(self.near(vector[None, :])[0, best] >= 0.0)
         plausible = tuple(self.tasks[t] for t in np.flatnonzero(p >= self.plausible_from).tolist())
         return TaskGuess(self.tasks[best] if near else None, self.tasks[best], confidence, plausible)
 
@@ -72,12 +74,16 @@ class TaskClassifier:
         return np.asarray(p / p.sum(axis=1, keepdims=True), dtype=np.float64)
 
     def near(self, vectors: Vectors) -> FloatArray:
-        """Cosine to every task's centre less what `near_from` asks for, shape (n, T): 0 or more is near."""
-        return np.asarray(unit_rows(vectors) @ self.centres - self.near_from, dtype=np.float64)
+        """What is left over `near_from` and `along_from`, the lesser of the two, shape (n, T): 0 or more is near."""
+        cosine, along = unit_rows(vectors) @ self.centres, vectors @ self.centres
+        return np.asarray(np.minimum(cosine - self.near_from, along - self.along_from), dtype=np.float64)
 
     def parts(self) -> Parts:
         """For storage."""
-        arrays = {name: getattr(self, name) for name in ("weights", "bias", "centres", "near_from", "plausible_from")}
+        arrays = {
+            name: getattr(self, name)
+            for name in ("weights", "bias", "centres", "near_from", "along_from", "plausible_from")
+        }
         return Parts(self.KIND, arrays, {"tasks": list(self.tasks), "sure_from": self.sure_from})
 
     @classmethod
@@ -90,6 +96,7 @@ class TaskClassifier:
             np.asarray(arrays["bias"], dtype=np.float64),
             np.asarray(arrays["centres"], dtype=np.float32),
             np.asarray(arrays["near_from"], dtype=np.float64),
+            np.asarray(arrays["along_from"], dtype=np.float64),
             None if meta["sure_from"] is None else float(meta["sure_from"]),
             np.asarray(arrays["plausible_from"], dtype=np.float64),
         )

@@ -18,8 +18,8 @@ _STRENGTHS = (1.0, 10.0)
 FEWEST_ROWS = 20
 """Of a task: with fewer it is left out."""
 _FOLDS = 3
-_FARTHEST = 0.05
-"""Share of a task's training rows that lie farther from its centre than `near_from`."""
+_FARTHEST = 0.03
+"""Share of a task's training rows that `near_from` leaves out, and that `along_from` does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +70,7 @@ def _probabilities(
 ) -> FloatArray:
     weights, bias = _softmax(vectors[train], task[train], tasks, strength)
     blank = np.zeros((vectors.shape[1], tasks), dtype=np.float32)
-    model = TaskClassifier(("",) * tasks, weights, bias, blank, np.zeros(tasks), None, np.zeros(tasks))
+    model = TaskClassifier(("",) * tasks, weights, bias, blank, np.zeros(tasks), np.zeros(tasks), None, np.zeros(tasks))
     return model.probabilities(vectors[rows])
 
 
@@ -90,11 +90,12 @@ def _softmax(vectors: Vectors, task: NDArray[np.int64], tasks: int, strength: fl
     return weights, bias
 
 
-def _centres(vectors: Vectors, task: NDArray[np.int64], tasks: int) -> tuple[Vectors, FloatArray]:
+def _centres(vectors: Vectors, task: NDArray[np.int64], tasks: int) -> tuple[Vectors, FloatArray, FloatArray]:
     units = unit_rows(vectors)
     centres = unit_rows(np.stack([units[task == t].mean(axis=0) for t in range(tasks)]).astype(np.float32)).T
-    own = np.einsum("nd,dn->n", units, centres[:, task])
-    return np.ascontiguousarray(centres), np.array([np.quantile(own[task == t], _FARTHEST) for t in range(tasks)])
+    cosine, along = (np.einsum("nd,dn->n", rows, centres[:, task]) for rows in (units, vectors))
+    least = [np.array([np.quantile(own[task == t], _FARTHEST) for t in range(tasks)]) for own in (cosine, along)]
+    return np.ascontiguousarray(centres), least[0], least[1]
 
 
 def allowed(classifier: TaskClassifier, sure_from: float | None, plausible_from: FloatArray) -> TaskClassifier:

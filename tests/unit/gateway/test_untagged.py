@@ -37,7 +37,13 @@ def guesses(encoder=None, **changes) -> GuessesTasks:
     t = len(TASKS)
     made = {"sure_from": 0.9, "plausible_from": np.full(t, 0.1)} | changes
     classifier = TaskClassifier(
-        TASKS, np.eye(t, dtype=np.float32), np.zeros(t), np.eye(t, dtype=np.float32), np.full(t, 0.5), **made
+        TASKS,
+        np.eye(t, dtype=np.float32),
+        np.zeros(t),
+        np.eye(t, dtype=np.float32),
+        np.full(t, 0.5),
+        np.full(t, 0.5),
+        **made,
     )
     return GuessesTasks(encoder or Reads(), classifier)
 

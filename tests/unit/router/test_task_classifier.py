@@ -15,6 +15,7 @@ CLASSIFIER = TaskClassifier(
     bias=np.zeros(3),
     centres=np.eye(3, dtype=np.float32),
     near_from=np.full(3, 0.8),
+    along_from=np.full(3, 0.8),
     sure_from=0.9,
     plausible_from=np.array([0.2, 0.2, 0.0]),
 )
@@ -40,8 +41,9 @@ def test_a_task_that_was_never_to_be_ruled_out_is_always_plausible() -> None:
     assert CLASSIFIER.guess(vector(1.0, 0.0, 0.0)).plausible == ("mail", "law")
 
 
-def test_a_confident_one_far_from_every_training_text_is_not_assigned() -> None:
-    guess = CLASSIFIER.guess(vector(3.0, 2.5, 2.5))
+@pytest.mark.parametrize("values", [(3.0, 2.5, 2.5), (0.5, 0.0, 0.0)])
+def test_a_confident_one_unlike_every_training_text_is_not_assigned(values: tuple[float, ...]) -> None:
+    guess = CLASSIFIER.guess(vector(*values))
     assert guess.confidence >= 0.9
     assert guess.task is None
 

@@ -269,8 +269,16 @@ def _trained(
         point=measure_handled(run, folds.test, handled_at[folds.test.task]),
         fits=_tier_fits(ladder, train, folds.calibrate),
         sizes=folds.sizes,
-        notes=(*tiers.notes, *fitted.router.fallbacks, *(used.notes if used is not None else ())),
+        notes=(*tiers.notes, *_by_name(fitted.router.fallbacks, train), *(used.notes if used is not None else ())),
     )
+
+
+def _by_name(fallbacks: Sequence[str], rows: Rows) -> list[str]:
+    """What fits say of tiers and tasks by number, from 1, by name."""
+    names = {"tier": rows.tiers, "task": rows.task_names}
+    parts = [fallback.partition(":") for fallback in fallbacks]
+    spoken = [(*head.split(), rest) for head, _, rest in parts]
+    return [f"{kind} {names[kind][int(number) - 1]}:{rest}." for kind, number, rest in spoken]
 
 
 def run_by_task(ladder: ContinuationLadder, rows: Rows, steps: Mapping[str, int]) -> Run:

@@ -8,6 +8,7 @@ from tests.unit.replay.backtest.made_recording import MODELS, Columns, changed, 
 
 from routenlp.conformal.verdict import Status
 from routenlp.errors import DataError
+from routenlp.replay.outcomes.folds import fold_outcomes
 from routenlp.replay.outcomes.reading import read_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.replay.text_readers import as_read, read_hashed
@@ -71,6 +72,16 @@ def test_a_task_with_five_labels_is_pooled_and_estimated_near_the_rest() -> None
     route, usual = (found.router.route(Query("q", task, "weather of tomorrow number 3")) for task in ("rare", "ask"))
     for mine, rest in zip(route.estimates, usual.estimates, strict=True):
         assert abs(mine.quality - rest.quality) < 0.25
+
+
+def test_a_task_that_no_fit_saw_is_named() -> None:
+    columns = recording(900)
+    table = read_outcomes(changed(columns, task="ask"))
+    only = int(fold_outcomes(table, seed=0).test[0])
+    lone = table.ids[only]
+    found = trained(changed(columns, task=["lone" if q == lone else "ask" for q in columns["query_id"]]))
+    assert "task lone: no outcomes, so what is known over all tasks." in found.notes
+    assert found.tasks["lone"].walk.status is Status.UNCERTIFIED
 
 
 def missing(columns: Columns, kept: list[bool]) -> Columns:

@@ -17,6 +17,8 @@ from routenlp.replay.trained import TaskTrained, Trained
 from routenlp.replay.trained_on_preferences import PreferenceTrained
 
 NOTHING = "–"
+MOST_NAMED = 5
+"""Models left out that are named one by one."""
 PROMISE_HEADS = ("task", "target", "delta", "n", "method", "status", "estimate [bound]", "labels still needed")
 COST_HEADS = ("task", "cost ratio", "quality ratio", "P(failed | accepted)", "escalated")
 
@@ -35,11 +37,18 @@ class Times(Protocol):
 
 
 def dropped_words(table: OutcomeTable) -> list[str]:
-    """What of the outcomes is not used, and what else there is to know of them. Models are only counted."""
-    models = sum(dropped.what.startswith("model ") for dropped in table.dropped)
+    """What of the outcomes is not used, and what else there is to know of them. Many models are only counted."""
+    models = [dropped for dropped in table.dropped if dropped.what.startswith("model ")]
+    others = [dropped for dropped in table.dropped if dropped not in models]
+    few = models if len(models) <= MOST_NAMED else []
     return [
-        *(f"Left out {d.count:,} {d.what}: {d.why}." for d in table.dropped if not d.what.startswith("model ")),
-        *([f"Left out {models:,} models: `routenlp backtest` on the same file names them."] if models else []),
+        *(f"Left out {d.count:,} {d.what}: {d.why}." for d in others),
+        *(f"Left out {d.what}: {d.why}." for d in few),
+        *(
+            []
+            if few or not models
+            else [f"Left out {len(models):,} models; `routenlp backtest` names them and says why."]
+        ),
         *table.notes,
     ]
 

@@ -222,6 +222,19 @@ def test_every_task_has_a_row_in_the_table(with_settings: tuple[Path, dict[str, 
     assert any("cannot know" in line for line in words(found, with_settings=False, out=folder))
 
 
+def test_what_is_left_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model that answered few queries goes, by name; of rows that contradict one another none is kept."""
+    columns = recording(600)
+    twice = {name: [*values, *values[:3]] for name, values in columns.items()}
+    twice["quality"][-3:] = [1.0 - quality for quality in columns["quality"][:3]]
+    kept = [i for i, (m, q) in enumerate(zip(twice["model"], twice["query_id"], strict=True)) if m != "mid" or q < "q2"]
+    outcomes = write(tmp_path, {name: [values[i] for i in kept] for name, values in twice.items()})
+    train.run(outcomes, tmp_path / "router", options(tiers=None), {}, None)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Left out model mid: with it" in said
+    assert "occur more than once, with different values" in said
+
+
 def test_two_runs_of_one_day_write_the_same_bytes(tmp_path: Path) -> None:
     outcomes = write(tmp_path, recording(600))
     table = train.read_outcomes(outcomes, models=MODELS)

@@ -207,11 +207,12 @@ def gateway_bench_command(
 def promotion_bench_command(
     quick: Annotated[bool, typer.Option("--quick", help="5 trials of each candidate in place of 20.")] = False,
     json_target: JsonTarget = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also put the table between this file's markers.")] = None,
 ) -> None:
     """Harmful, neutral and better candidates through gate and canary. Exit code 1 where a wrong one is promoted."""
     from routenlp.cli import promotion_bench
 
-    promotion_bench.bench(os.environ, json_target, quick=quick)
+    promotion_bench.bench(os.environ, json_target, quick=quick, markdown=markdown)
 
 
 @bench.command("calibration-size")

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from routenlp import wiring
 from routenlp.bench.frame import all_hold, check_line, frame
@@ -14,6 +15,7 @@ from routenlp.bench.promotion.run import TRIALS, Row, checks, simulate, try_stud
 from routenlp.bench.promotion.students import make_task
 from routenlp.bench.promotion.trial import End
 from routenlp.bench.six_tasks import workload
+from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.bench.six_tasks.table import Table
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.cli.six_tasks import built_in_settings
@@ -22,7 +24,7 @@ QUICK_TRIALS = 5
 TASK = "cs_intent"
 
 
-def bench(environ: Mapping[str, str], json_target: str | None, *, quick: bool) -> None:
+def bench(environ: Mapping[str, str], json_target: str | None, *, quick: bool, markdown: Path | None) -> None:
     """Simulated worlds, then real students where the data is. Exits 1 where a check misses."""
     begin, trials = time.perf_counter(), QUICK_TRIALS if quick else TRIALS
     progress = progress_on(sys.stderr)
@@ -35,6 +37,8 @@ def bench(environ: Mapping[str, str], json_target: str | None, *, quick: bool) -
     show_lines(console, ["", *words(rows, real), ""])
     show_tables(console, [table(rows)])
     show_lines(console, [check_line(c) for c in checked])
+    if markdown is not None:
+        put_between_markers(markdown, "promotion", as_page([table(rows)], [check_line(c) for c in checked]))
     if json_target is not None:
         figures = [{**asdict(row), "promoted": row.promoted} for row in rows]
         write_json(frame("promotion", seed=0, seconds=seconds, rows=figures, checks=checked, quick=quick), json_target)

@@ -21,6 +21,8 @@ from routenlp.loop.lifecycle import State
 from routenlp.store.policy_versions import open_versions, read_versions
 from routenlp.store.turn_lock import hold
 
+pytestmark = pytest.mark.slow
+
 BOLD, TIMID = 0.25, 0.001
 """Thresholds of the two policies: the bold one accepts the small tier's answer, the timid one climbs to the top."""
 

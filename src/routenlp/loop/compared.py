@@ -8,7 +8,7 @@ policy saw: the gate fold, or audits that came after the candidate was made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,10 @@ class Compared:
     def named_segments(self) -> tuple[int, ...]:
         """The segments that have rows, in order."""
         return tuple(int(s) for s in np.unique(self.segments) if s != NO_SEGMENT)
+
+    def unsegmented(self) -> Compared:
+        """The same rows in no segment."""
+        return replace(self, segments=np.full(self.n, NO_SEGMENT, dtype=np.int64))
 
     def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Compared:
         """Some of the rows, by mask, position or slice."""

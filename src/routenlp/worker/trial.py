@@ -79,7 +79,11 @@ class Judge:
             return self._shadow(version, rows, left_out)
         served = comparer.rows(self.connection, _entered_s(moves, State.CANARY))
         in_shadow = sum(r.n for r in rows) - sum(r.n for r in served)
-        return self._canary(version, pointer, rows, _gate_rows(moves), in_shadow, left_out)
+        gate = _gate_rows(moves)
+        if comparer.segment_of is None:
+            # A suspicion that no audit could clear or confirm would hold the candidate for ever.
+            gate = tuple(task.unsegmented() for task in gate)
+        return self._canary(version, pointer, rows, gate, in_shadow, left_out)
 
     def _shadow(self, version: Version, rows: tuple[Compared, ...], left_out: int) -> Looked:
         found = shadow.judge(

@@ -84,7 +84,8 @@ class AuditComparer:
     candidate: Side
     metrics: Mapping[str, str]
     """By task, how its settings say that it is graded."""
-    segment_of: Callable[[Query], int] = lambda _: NO_SEGMENT
+    segment_of: Callable[[Query], int] | None = None
+    """As the gate's rows were placed; None: audits are in no segment, and none is judged."""
     left_out: int = 0
     """Audits that could not be compared: the top tier's answer, or a grade, is missing."""
     _rows: dict[str, _Row | None] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class AuditComparer:
             ended[1][1],
             answers[top].cost_usd,
             ended[1][0].tier != top,
-            self.segment_of(query),
+            self.segment_of(query) if self.segment_of is not None else NO_SEGMENT,
         )
 
     def _grade(

@@ -35,3 +35,4 @@ def test_of_each_group_the_first_counts():
 def test_some_rows_are_rows_too():
     assert ROWS.rows(ROWS.segments >= 0).ids == ("t-0", "t-2")
     assert no_rows("t").n == 0
+    assert ROWS.unsegmented().named_segments == ()

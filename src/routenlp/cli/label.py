@@ -43,7 +43,8 @@ def run_import(settings: Path | None, environ: Mapping[str, str], file: Path, gr
     connection = open_store(store)
     try:
         with mapped(store):
-            done = import_labels(connection, _lines(file), metrics, content, grader=grader, now_s=time.time())
+            lines, judged = _lines(file), given.judge is not None
+            done = import_labels(connection, lines, metrics, content, grader=grader, now_s=time.time(), judged=judged)
     finally:
         connection.close()
     says = f"Stored {done.references:,} references and {done.grades:,} grades; {done.empty:,} lines were empty."

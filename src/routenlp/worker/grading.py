@@ -1,5 +1,6 @@
-"""Grades audits whose answers are all there: by the task's metric where a person gave a reference, else by a judge.
+"""Grades audits whose answers are all there: by the task's metric where a person gave a reference, and by a judge.
 
+Where there is a judge it grades what people have graded too: how far it is off can be learned nowhere else.
 A judge sees the request, so it stays behind the task's wall too. One that is kin to some of the tiers it would grade is
 refused unless the settings say `same_family: warn`; then its grades are marked. What cannot be graded waits for gold.
 """
@@ -85,15 +86,21 @@ class Grader:
         return Graded(counts["metric"], counts["judge"], counts["waiting"], counts["failed"])
 
     async def _one(self, audit: Audit) -> str:
-        by_metric = self.by_metric(audit)
-        if by_metric:
-            audits.put_grades(self.connection, audit, by_metric, now_s=self.clock(), state="graded")
-            return "metric"
+        by_metric, now_s = self.by_metric(audit), self.clock()
+        has_gold = bool(by_metric) or self._has_gold(audit)
         judge = self._judge_for(audit)
-        if judge is None or audits.spent_usd(self.connection, self.clock()) >= self.budget_usd:
-            audits.free(self.connection, audit, again_s=self.clock() + LATER_S)
+        if judge is None and has_gold:
+            audits.put_grades(self.connection, audit, by_metric, now_s=now_s, state="graded")
+            return "metric"
+        if by_metric:
+            audits.put_grades(self.connection, audit, by_metric, now_s=now_s)
+        if judge is None or audits.spent_usd(self.connection, now_s) >= self.budget_usd:
+            audits.free(self.connection, audit, again_s=now_s + LATER_S)
             return "waiting"
-        return await self._judged(audit, judge)
+        return await self._judged(audit, judge, has_gold=has_gold)
+
+    def _has_gold(self, audit: Audit) -> bool:
+        return any(grade.source != "judge" for grade in audits.grades_of(self.connection, audit.trace_id))
 
     def by_metric(self, audit: Audit) -> list[Grade]:
         """Grades against a person's reference; none where there is no reference, or no metric."""
@@ -121,7 +128,7 @@ class Grader:
         _LOG.warning("the judge %s is kin to %s: its grades need gold labels more", judge.model, ", ".join(kin))
         return judge
 
-    async def _judged(self, audit: Audit, judge: Judge) -> str:
+    async def _judged(self, audit: Audit, judge: Judge, *, has_gold: bool) -> str:
         graded = [tier for tier in audit.tiers if tier in audit.answers]
         best, pairs, spent = graded[-1], [], _Spent()
         try:
@@ -130,13 +137,14 @@ class Grader:
         except (BackendError, _NoGrades) as error:
             _LOG.warning("audit %s is not judged: %s", audit.trace_id, type(error).__name__)
             given_up, now_s = audit.tries >= TRIES, self.clock()
+            at_last: audits.State = "graded" if has_gold else "missing"
             audits.put_grades(
                 self.connection,
                 audit,
                 [],
                 now_s=now_s,
-                state="missing" if given_up else "answered",
-                reason=f"judge_failed: {_word(error)}" if given_up else None,
+                state=at_last if given_up else "answered",
+                reason=f"judge_failed: {_word(error)}" if given_up and not has_gold else None,
                 calls=spent.calls,
                 cost_usd=spent.usd,
                 again_s=None if given_up else now_s + AGAIN_S * 4.0**audit.tries,

@@ -78,9 +78,11 @@ def import_labels(
     *,
     grader: str,
     now_s: float,
+    judged: bool = False,
 ) -> Imported:
     """Stores nothing unless every line can be read. `lines`: where each stands, and its text; `metrics`: by task.
 
+    `judged`: there is a judge, which is to grade these queries too, so that it can be corrected; else they are done.
     Said again, a label replaces what the same grader said before. Raises `CorruptData` for a line that cannot be
     read, a quality outside [0, 1] or a letter that was not shown, and `MissingData` for an id of no audit.
     """
@@ -95,7 +97,8 @@ def import_labels(
                 connection.execute(statements.PUT_GOLD, (audit.trace_id, now_s, grader, reference))
             references += 1
             made += _against(reference, audit, metrics)
-        audits.put_grades(connection, audit, made, now_s=now_s, state="graded" if made else None)
+        state: audits.State | None = "graded" if made and not judged else None
+        audits.put_grades(connection, audit, made, now_s=now_s, state=state, again_s=0.0)
         grades += len(made)
     return Imported(references, grades, len(found) - len(filled))
 
@@ -140,6 +143,8 @@ def _read(connection: sqlite3.Connection, where: str, text: str) -> tuple[_Line,
         audit = audits.read_audit(connection, line.id)
     except KeyError as exc:
         raise MissingData(where, f"is of {line.id!r}, which is no audit", "Leave ids as they were exported.") from exc
+    if audit.state not in ("answered", "graded"):
+        raise CorruptData(where, f"is of an audit that is {audit.state}", "Label what `label export` wrote.")
     unknown = sorted(set(line.quality) - set(letters(audit)))
     if unknown and any(line.quality[letter] is not None for letter in unknown):
         raise CorruptData(where, f"grades {unknown[0]!r}, which was not shown", "Grade the letters in `answers`.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from tests.unit.worker.made import CONTENT, NOW_S, TIERS, Broken, Says, audited, opened, runner, states
@@ -118,16 +119,47 @@ def test_without_a_judge_it_waits_for_a_person_and_lets_others_go_first(tmp_path
     assert grade(connection, judge=None, now=now) == Graded(waiting=1)
 
 
-def test_a_reference_goes_before_any_judge(tmp_path) -> None:
+def labelled(connection, **label):
+    """As a person fills it in where there is a judge."""
+    (name,) = connection.execute("SELECT trace_id FROM audits").fetchone()
+    line = json.dumps({"id": name, **label})
+    import_labels(connection, [("line 1", line)], {}, CONTENT, grader="ann", now_s=NOW_S, judged=True)
+
+
+def test_what_people_have_graded_is_judged_too(tmp_path) -> None:
+    connection = answered(tmp_path)
+    labelled(connection, quality={"A": 0.5, "B": 0.5, "C": 0.5})
+    assert states(connection) == [("answered", None)]
+    assert grade(connection, says((8, 8))) == Graded(by_judge=1)
+    (name,) = connection.execute("SELECT trace_id FROM audits").fetchone()
+    found = [(g.source, g.quality) for g in audits.grades_of(connection, name) if g.tier == "top"]
+    assert found == [("gold", 0.5), ("judge", 0.8)]
+
+
+def test_where_the_judge_may_not_or_cannot_people_are_enough(tmp_path) -> None:
+    connection, now = answered(tmp_path), [NOW_S]
+    labelled(connection, quality={"A": 0.5, "B": 0.5, "C": 0.5})
+    for _ in range(3):
+        grade(connection, Says({"judge": "Both are lovely."}), now=now)
+        now[0] += 3_600.0
+    assert states(connection) == [("graded", None)]
+
+
+def test_a_label_ends_the_wait_for_it(tmp_path) -> None:
+    connection = answered(tmp_path)
+    assert grade(connection, judge=None) == Graded(waiting=1)
+    labelled(connection, quality={"A": 0.5, "B": 0.5, "C": 0.5})
+    assert grade(connection, judge=None, now=[NOW_S + 1.0]) == Graded(by_metric=1)
+
+
+def test_a_reference_is_enough_without_a_judge(tmp_path) -> None:
     connection = answered(tmp_path, top="red", mid="blue")
     (name,) = connection.execute("SELECT trace_id FROM audits").fetchone()
     line = f'{{"id": "{name}", "reference": "red"}}'
     import_labels(connection, [("line 1", line)], {}, CONTENT, grader="ann", now_s=NOW_S)
-    tiers = says((5, 5))
-    assert grade(connection, tiers, metric="accuracy") == Graded(by_metric=1)
+    assert grade(connection, judge=None, metric="accuracy") == Graded(by_metric=1)
     assert {t: (g.source, g.quality) for t, g in grades(connection).items()} == {
         "small": ("metric", 0.0),
         "mid": ("metric", 0.0),
         "top": ("metric", 1.0),
     }
-    assert tiers.names == []

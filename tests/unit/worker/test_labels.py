@@ -111,6 +111,15 @@ def test_one_bad_line_and_nothing_of_the_file_is_stored(tmp_path, change, proble
     assert audits.gold_of(connection, good["id"]) is None
 
 
+@pytest.mark.parametrize("state", ["pending", "missing"])
+def test_an_audit_whose_answers_are_not_there_takes_no_label(tmp_path, state) -> None:
+    connection = answered(tmp_path)
+    (line,) = lines(connection)
+    connection.execute("UPDATE audits SET state = ?", (state,))
+    with pytest.raises(CorruptData, match=state):
+        put(connection, line | {"reference": "red"})
+
+
 def test_a_draw_is_a_share_that_is_on_record_with_every_audit(tmp_path) -> None:
     connection = answered(tmp_path, 60)
     found = lines(connection, most=15)

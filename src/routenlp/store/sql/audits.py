@@ -70,6 +70,7 @@ class Audit:
     """That may be run: the wall as it stood."""
     tries: int
     """This one among them."""
+    state: State
     steps: tuple[Mapping[str, Any], ...]
     """Of the trace: what was served."""
     request: Mapping[str, Any] | None
@@ -94,7 +95,7 @@ def read_audit(connection: sqlite3.Connection, trace_id: str) -> Audit:
     row = connection.execute(statements.AUDIT, (trace_id,)).fetchone()
     if row is None:
         raise KeyError(trace_id)
-    name, at_s, task, propensity, tiers, tries, detail, body = row
+    name, at_s, task, propensity, tiers, tries, state, detail, body = row
     content = msgspec.json.decode(body) if body is not None else {}
     return Audit(
         name,
@@ -103,6 +104,7 @@ def read_audit(connection: sqlite3.Connection, trace_id: str) -> Audit:
         propensity,
         tuple(msgspec.json.decode(tiers)),
         tries,
+        state,
         tuple(msgspec.json.decode(detail)["steps"]),
         content.get("request"),
         content.get("answers", {}),

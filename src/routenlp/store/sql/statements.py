@@ -133,8 +133,8 @@ CLAIM = """
 UPDATE audits SET claimed_by = ?, claimed_until_s = ?, tries = tries + 1, changed_s = ? WHERE trace_id = ?
 """
 AUDIT = """
-SELECT audits.trace_id, audits.at_s, audits.task, audits.propensity, audits.tiers, audits.tries, traces.detail,
-       content.body
+SELECT audits.trace_id, audits.at_s, audits.task, audits.propensity, audits.tiers, audits.tries, audits.state,
+       traces.detail, content.body
 FROM audits JOIN traces ON traces.id = audits.trace_id LEFT JOIN content ON content.trace_id = audits.trace_id
 WHERE audits.trace_id = ?
 """

@@ -49,7 +49,8 @@ def user(text):
     return [{"role": "user", "content": text}]
 
 
-def test_what_http_answers_is_what_the_policy_says_offline(tiny, gateway):
+def test_what_http_answers_is_what_the_policy_says_offline(tiny, gateway, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # which the loopback does without
     exchanges = send(tiny.tested, gateway.base_url, "none", lambda *_: None, seed=1, connections=4)
     settings = settings_of(tiny)
     serving = wiring.serving_policy(settings)

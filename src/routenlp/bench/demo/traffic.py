@@ -56,7 +56,10 @@ def send(
             advance(len(done), len(examples))
 
     async def every() -> None:
-        async with openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=PATIENCE_S) as client:
+        direct = openai.DefaultAsyncHttpxClient(trust_env=False)  # a proxy for the world leads nowhere on loopback
+        async with openai.AsyncOpenAI(
+            base_url=base_url, api_key=key, max_retries=0, timeout=PATIENCE_S, http_client=direct
+        ) as client:
             left = iter(order)
             await asyncio.gather(*(work(client, left) for _ in range(connections)))
 

@@ -35,6 +35,14 @@ def gateway(tiny, tmp_path_factory):
     gateway.stop()
 
 
+@pytest.fixture(scope="module")
+def exchanges(tiny, gateway):
+    """Every held-out query, asked over HTTP."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # which the loopback does without
+        return send(tiny.tested, gateway.base_url, "none", lambda *_: None, seed=1, connections=4)
+
+
 @pytest.fixture
 def client(gateway):
     with openai.OpenAI(base_url=gateway.base_url, api_key="none", max_retries=0, timeout=20) as one:
@@ -49,9 +57,7 @@ def user(text):
     return [{"role": "user", "content": text}]
 
 
-def test_what_http_answers_is_what_the_policy_says_offline(tiny, gateway, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # which the loopback does without
-    exchanges = send(tiny.tested, gateway.base_url, "none", lambda *_: None, seed=1, connections=4)
+def test_what_http_answers_is_what_the_policy_says_offline(tiny, exchanges):
     settings = settings_of(tiny)
     serving = wiring.serving_policy(settings)
     cheap, top = serving.policy.portfolio.tiers
@@ -88,10 +94,10 @@ def test_the_schema_in_metadata_reaches_the_student(tiny, client):
     assert unknown.choices[0].logprobs.content[0].logprob == -9999.0, "a student that does not know is never sure"
 
 
-def test_what_a_student_cannot_do_goes_on_to_the_next_tier(tiny, client):
-    query = tiny.tested[0].query
+def test_what_a_student_cannot_do_goes_on_to_the_next_tier(exchanges, client):
+    query = next(x.example.query for x in exchanges if x.tiers[0] == "ngram")
     raw = client.chat.completions.with_raw_response.create(
-        model=f"auto:{query.task}", messages=user(query.text), tools=[], n=1, stop=None
+        model=f"auto:{query.task}", messages=user(query.text), metadata=query.metadata, tools=[], n=1, stop=None
     )
     assert raw.headers["x-routenlp-steps"].split(",")[0] == "ngram"
     with pytest.raises(openai.BadRequestError, match="cannot do n over 1") as caught:
@@ -111,7 +117,7 @@ def test_the_certificates_hold_for_these_students_and_for_no_others(tiny, tmp_pa
     serving = wiring.serving_policy(settings)
     assert set(serving.statuses.values()) == {Status.EMPIRICAL}
     assert set(serving.students["ngram"]) == set(tiny_system.TASKS)
-    other = tiny_system.train(tmp_path, rows=400)
+    other = tiny_system.train(tmp_path, rows=300)
     shutil.rmtree(tiny.folder.system.with_name("changed"), ignore_errors=True)
     changed = shutil.copytree(tiny.folder.system, tmp_path / "changed")
     shutil.rmtree(changed / wiring.TIERS)

@@ -53,7 +53,7 @@ class Tiny:
     tested: tuple[Example, ...]
 
 
-def train(root: Path, *, rows: int = 600, tested: int = 60) -> Tiny:
+def train(root: Path, *, rows: int = 400, tested: int = 60) -> Tiny:
     """Trains and calibrates two tiers on two tasks."""
     settings = load(None, {}, default=SETTINGS)
     supplied = {task: generated.generate(task) for task in TASKS}

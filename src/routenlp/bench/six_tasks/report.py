@@ -1,4 +1,4 @@
-"""What a run says: tables, notes, the three explained traces, and the JSON that other programs read."""
+"""What a run says: tables, notes, and the JSON that other programs read."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ ROUTING_SAMPLE = 500
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything that the tables, the JSON and the explained traces are made of."""
+    """Everything that the tables and the JSON are made of."""
 
     workload: Workload
     prepared: Prepared

@@ -46,22 +46,22 @@ def aim_of(request: ChatRequest, headers: Mapping[bytes, bytes], live: Live, key
     kind, _, named = request.model.partition(":")
     if kind == AUTO:
         tag = named or _tag(request, headers)
-        if not tag and live.guesses is not None:
+        if tag is None and live.guesses is not None:
             untagged = of_untagged(live.guesses, request, key, live)
             source: TaskSource = "default" if untagged.served.task == DEFAULT_TASK else "classified"
             failed = ("classifier",) if untagged.guess is None else ()
             return replace(_automatic(untagged.served, headers, source), guess=untagged.guess, failsafe=failed)
-        source = "tagged" if tag else "default"
-        return _automatic(_task(tag or DEFAULT_TASK, live), headers, source)
+        source = "default" if tag is None else "tagged"
+        return _automatic(_task(tag, live), headers, source)
     if request.model not in live.tiers:
         raise ApiError(404, f"The model {request.model!r} does not exist here.", param="model", code="model_not_found")
     tag = _tag(request, headers)
-    served = _task(tag or DEFAULT_TASK, live)
+    served = _task(tag, live)
     if request.model not in served.tiers:
         raise ApiError(
             403, f"Task {served.task!r} may not use {request.model!r}.", param="model", code="tier_not_allowed"
         )
-    source = "tagged" if tag else "default"
+    source = "default" if tag is None else "tagged"
     return Aim(served, (request.model,), False, "the client named the tier", task_source=source)
 
 
@@ -75,13 +75,13 @@ def _automatic(served: Served, headers: Mapping[bytes, bytes], source: TaskSourc
 
 
 def _tag(request: ChatRequest, headers: Mapping[bytes, bytes]) -> str | None:
-    """What the caller says that the task is; None or empty where it says nothing."""
+    """What the caller says that the task is; None where it says nothing. An empty header names no task."""
     tag = headers.get(_TASK_HEADER)
-    return tag.decode("utf-8", "replace") if tag is not None else request.task
+    return tag.decode("utf-8", "replace") if tag is not None else request.task or None
 
 
-def _task(name: str, live: Live) -> Served:
-    served = live.tasks.get(name)
+def _task(name: str | None, live: Live) -> Served:
+    served = live.tasks.get(DEFAULT_TASK if name is None else name)
     if served is None:
         raise ApiError(404, f"The task {name!r} is not defined here.", param="model", code="task_not_found")
     return served

@@ -8,6 +8,7 @@ from tests.unit.gateway.test_audit_draw import settings
 
 from routenlp.conformal.verdict import Status
 from routenlp.gateway.aim import aim_of
+from routenlp.gateway.errors import ApiError
 from routenlp.gateway.live import Live, served_tasks
 from routenlp.gateway.request import ChatRequest, parse
 from routenlp.gateway.untagged import GuessesTasks, of_untagged
@@ -128,6 +129,12 @@ def test_a_broken_classifier_means_default_and_is_told(caplog) -> None:
 def test_what_the_caller_says_is_not_guessed_at(model, headers) -> None:
     aim = aim_of(request("one:9", model), headers, live(guesses(Fails())))
     assert (aim.guess, aim.failsafe) == (None, ())
+
+
+def test_an_empty_header_is_a_slip_of_the_pen_and_not_a_query_without_a_tag() -> None:
+    with pytest.raises(ApiError) as caught:
+        aim_of(request("one:9"), {b"x-routenlp-task": b""}, live(guesses()))
+    assert caught.value.status == 404
 
 
 def test_what_is_made_of_a_pair_of_task_and_tiers_is_made_once() -> None:

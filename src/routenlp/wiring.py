@@ -47,6 +47,8 @@ UNGRADED = "none"
 """Metric of a task that the settings do not define."""
 POLICY, ROUTER_ENCODER, TIERS = "policy", "router-encoder", "tiers"
 """What lies in the folder of a trained system."""
+ROWS, HELD_OUT = "rows", "held-out"
+"""What a turn needs beside: the rows of its folds, and what students that had not seen a row said of it, by tier."""
 
 
 @dataclass(frozen=True, slots=True)

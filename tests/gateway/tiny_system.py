@@ -53,9 +53,9 @@ class Tiny:
     tested: tuple[Example, ...]
 
 
-def train(root: Path, *, rows: int = 400, tested: int = 60) -> Tiny:
+def train(root: Path, *, rows: int = 400, tested: int = 60, eps: float = 0.15) -> Tiny:
     """Trains and calibrates two tiers on two tasks."""
-    settings = load(None, {}, default=SETTINGS)
+    settings = load(None, {}, default=SETTINGS.replace("eps: 0.15", f"eps: {eps}"))
     supplied = {task: generated.generate(task) for task in TASKS}
     folds = {task: split(task, s.train[:rows], s.test[:tested]) for task, s in supplied.items()}
     words = " ".join(e.query.text for s in supplied.values() for e in s.train[:rows])

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from routenlp.cli import policy_commands, store_commands, worker_commands
+from routenlp.cli import loop_commands, policy_commands, store_commands, worker_commands
 from routenlp.errors import RouteNlpError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.add_typer(data, name="data")
 store_commands.add_to(app)
 worker_commands.add_to(app)
 policy_commands.add_to(app)
+loop_commands.add_to(app)
 
 
 class Guarantee(StrEnum):

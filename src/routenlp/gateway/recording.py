@@ -17,6 +17,10 @@ _ABOUT_US = frozenset({"model", "stream", "stream_options", "user", "metadata", 
 """Fields that another tier need not be given to answer the same: how this answer travels, and whom it is for."""
 
 
+_ABOUT_QUERIES = ("schema", "query_id", "group")
+"""Of the metadata: what a student could not answer without, and what a turn of the loop must know a query by."""
+
+
 def top_cost_usd(course: Course, live: Live) -> float | None:
     """What the last allowed tier would have cost with the tokens of the answer that was returned; None without one.
 
@@ -92,6 +96,6 @@ def content_of(request: ChatRequest, course: Course, live: Live, streamed: Mappi
         return None
     answers = {tier: whole.answer.text for tier, whole in course.wholes.items()}
     asked = {name: msgspec.json.decode(raw) for name, raw in request.fields.items() if name not in _ABOUT_US}
-    if "schema" in request.metadata:
-        asked["metadata"] = {"schema": request.metadata["schema"]}  # without it a student could not answer
+    if about := {name: request.metadata[name] for name in _ABOUT_QUERIES if name in request.metadata}:
+        asked["metadata"] = about
     return Content(asked, answers | dict(streamed), request.size_bytes)

@@ -8,21 +8,11 @@ from typing import TypeVar
 
 import msgspec
 
+from routenlp.backends.openai_compatible.conversation import Message, turns_before_last
 from routenlp.gateway.errors import ApiError
 from routenlp.types import Turn
 
 T = TypeVar("T")
-
-
-class _Part(msgspec.Struct):
-    type: str = ""
-    text: str | None = None
-
-
-class _Message(msgspec.Struct):
-    role: str
-    content: str | list[_Part] | None = None
-    tool_call_id: str | None = None
 
 
 class _StreamOptions(msgspec.Struct):
@@ -30,7 +20,7 @@ class _StreamOptions(msgspec.Struct):
 
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_MESSAGES = msgspec.json.Decoder(list[_Message])
+_MESSAGES = msgspec.json.Decoder(list[Message])
 _NULL = msgspec.Raw(b"null")
 _OPTIONS = msgspec.json.Decoder(_StreamOptions | None)
 _SWITCH = msgspec.json.Decoder(bool | None)
@@ -38,12 +28,13 @@ _NAME = msgspec.json.Decoder(str | None)
 _NUMBER = msgspec.json.Decoder(int | float | None)
 _METADATA = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
-_INSTRUCTIONS = frozenset({"system", "developer"})
 MOST_CHOICES = 128
 TASK = "task"
 QUERY_ID = "query_id"
-_OURS = frozenset({TASK, QUERY_ID, "schema"})
-"""Keys of `metadata` that are meant for us alone: providers refuse metadata that they do not know."""
+GROUP = "group"
+_OURS = frozenset({TASK, QUERY_ID, GROUP, "schema"})
+"""Keys of `metadata` that are meant for us alone: providers refuse metadata that they do not know. A query's `group` is
+the conversation or document that it belongs to, which no fold cuts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +81,6 @@ def parse(body: bytes) -> ChatRequest:
     messages = _messages(fields)
     options = _field(fields, "stream_options", _OPTIONS) or _StreamOptions()
     metadata, fields = _take_metadata(fields)
-    *earlier, last = messages
     return ChatRequest(
         fields=fields,
         model=_model(fields),
@@ -99,8 +89,8 @@ def parse(body: bytes) -> ChatRequest:
         wants_logprobs=_field(fields, "logprobs", _SWITCH) or False,
         task=metadata.pop(TASK, None),
         metadata=metadata,
-        text=_text(last),
-        turns=tuple(Turn(m.role, _text(m)) for m in earlier if m.role not in _INSTRUCTIONS),
+        text=messages[-1].text,
+        turns=turns_before_last(messages),
         tool_call_ids=_tool_results(messages),
         most_tokens=_whole(fields, "max_completion_tokens") or _whole(fields, "max_tokens"),
         n=_count(fields),
@@ -108,7 +98,7 @@ def parse(body: bytes) -> ChatRequest:
     )
 
 
-def _messages(fields: dict[str, msgspec.Raw]) -> list[_Message]:
+def _messages(fields: dict[str, msgspec.Raw]) -> list[Message]:
     if "messages" not in fields:
         raise ApiError(400, "`messages` is missing.", param="messages", code="missing_required_parameter")
     try:
@@ -177,13 +167,7 @@ def _as_text(value: msgspec.Raw) -> str | None:
         return None
 
 
-def _text(message: _Message) -> str:
-    if isinstance(message.content, list):
-        return "\n".join(part.text for part in message.content if part.text)
-    return message.content or ""
-
-
-def _tool_results(messages: list[_Message]) -> tuple[str, ...]:
+def _tool_results(messages: list[Message]) -> tuple[str, ...]:
     found = []
     for message in reversed(messages):
         if message.role != "tool":

@@ -31,8 +31,10 @@ from routenlp.replay.task_policies import TaskPolicies, fit_policies
 from routenlp.router.reading import SURFACE, SurfaceFrame, frame_surface, reading, surface
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.settings import Settings
-from routenlp.store import artefacts, policies
+from routenlp.store import artefacts, policies, rows_book
+from routenlp.store.rows_book import TaskRows
 from routenlp.training import students
+from routenlp.training.distil.students import write_held_out
 from routenlp.training.static_encoder import distil
 from routenlp.types import Answer, CalibrationFold, Example, Prediction, Query, Vectors
 
@@ -78,6 +80,7 @@ def prepare(
         read = artefacts.read(at)
         stored[tier] = {task: registry.load(parts, [encoder, rich]) for task, parts in read.items()}
         models[tier] = {task: fingerprint(parts) for task, parts in read.items()}
+    _keep_rows(workload, fitted, folder)
     fast = _fit_router_encoder(workload, encoder, progress)
     artefacts.write(folder / wiring.ROUTER_ENCODER, {"static": fast.parts()})
     frame = Frame(
@@ -115,6 +118,14 @@ def _fit_students(
         for tier, model in models.items():
             made[tier][name], held_out[tier][name] = fits[str(model)].student, fits[str(model)].held_out
     return Fitted(made, held_out)
+
+
+def _keep_rows(workload: Workload, fitted: Fitted, folder: Path) -> None:
+    """What a turn of the loop begins with."""
+    folds = {task: TaskRows(its.train, its.calibrate, its.gate) for task, its in workload.folds.items()}
+    rows_book.write(folder / wiring.ROWS, folds)
+    for tier, held_out in fitted.held_out.items():
+        write_held_out(folder / wiring.HELD_OUT / tier, held_out)
 
 
 def _fit_router_encoder(workload: Workload, encoder: TokenEncoder, progress: Progress) -> StaticEncoder:

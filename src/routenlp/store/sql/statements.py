@@ -116,6 +116,14 @@ SHADOWED_OF = """
 SELECT task, served_tier, served_nanos, tier, nanos, same, top FROM shadowed WHERE version = ? ORDER BY trace_id
 """
 
+SERVED_SINCE = """
+SELECT traces.id, traces.at_s, traces.task, traces.policy, traces.tier, traces.detail, traces.top_cost_nanos,
+       content.body
+FROM content JOIN traces ON traces.id = content.trace_id
+WHERE traces.at_s > ? AND traces.outcome = 'ok' AND traces.tier IS NOT NULL
+ORDER BY traces.at_s, traces.id
+"""
+
 TAGGED_CONTENT = """
 SELECT traces.id, traces.task, traces.key_id, traces.audited, traces.audit_propensity, content.body
 FROM content JOIN traces ON traces.id = content.trace_id

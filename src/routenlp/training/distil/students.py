@@ -56,7 +56,7 @@ class StudentDistiller:
         if not all((into / name).is_dir() and (into / f"{name}.{HELD_OUT}").is_dir() for name in names.values()):
             self._make(lessons, into, names, now)
         return tuple(
-            Distilled(tier, name, into / name, len(lessons), learned, _held_out(into / f"{name}.{HELD_OUT}"))
+            Distilled(tier, name, into / name, len(lessons), learned, read_held_out(into / f"{name}.{HELD_OUT}"))
             for tier, name in names.items()
         )
 
@@ -64,7 +64,7 @@ class StudentDistiller:
         self, lessons: Sequence[Lesson], into: Path, names: Mapping[str, str], now: Mapping[str, Mapping[str, Parts]]
     ) -> None:
         parts = {tier: dict(now[tier]) for tier in self.models}
-        held_out: dict[str, dict[str, Any]] = {tier: {} for tier in self.models}
+        held_out: dict[str, dict[str, Mapping[str, Prediction]]] = {tier: {} for tier in self.models}
         for name in sorted({lesson.query.task for lesson in lessons}):
             fits = students.fit(
                 self.tasks[name].kind,
@@ -75,14 +75,13 @@ class StudentDistiller:
             )
             for tier, model in self.models.items():
                 parts[tier][name] = fits[model].student.parts()
-                held_out[tier][name] = {id_: (p.text, p.token_probs) for id_, p in fits[model].held_out.items()}
+                held_out[tier][name] = fits[model].held_out
         for tier, name in names.items():
             # The larger part first: where the second is missing, both are made again, to the same bytes.
             if not (into / name).is_dir():
                 artefacts.write(into / name, parts[tier])
             if not (into / f"{name}.{HELD_OUT}").is_dir():
-                said = {task: Parts("held_out", {}, {"said": rows}) for task, rows in held_out[tier].items()}
-                artefacts.write(into / f"{name}.{HELD_OUT}", said)
+                write_held_out(into / f"{name}.{HELD_OUT}", held_out[tier])
 
     def _with(self, task: str, lessons: Sequence[Lesson]) -> TrainingFold:
         begun = self.tasks[task].fold.examples
@@ -99,7 +98,19 @@ def _summary(parts: Mapping[str, Parts]) -> dict[str, str]:
     return {task: fingerprint(part) for task, part in parts.items()}
 
 
-def _held_out(folder: Path) -> dict[str, dict[str, Prediction]]:
+def write_held_out(folder: Path, held_out: Mapping[str, Mapping[str, Prediction]]) -> None:
+    """What one tier's held-out models said, by task and query id; `folder` must not exist."""
+    artefacts.write(
+        folder,
+        {
+            task: Parts("held_out", {}, {"said": {id_: [p.text, p.token_probs] for id_, p in said.items()}})
+            for task, said in held_out.items()
+        },
+    )
+
+
+def read_held_out(folder: Path) -> dict[str, dict[str, Prediction]]:
+    """The inverse. Raises `ArtefactError` for a folder that was altered."""
     return {
         task: {
             id_: Prediction(text, None if probs is None else tuple(probs))

@@ -1,0 +1,72 @@
+"""The candidate beside the policy in force, on the gate rows, each with its own students: what the gate decides on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from routenlp.cascade.policy import Policy
+from routenlp.loop.clusters import assign
+from routenlp.loop.compared import NO_SEGMENT, Compared
+from routenlp.replay.recorded import Recorded
+from routenlp.replay.serve import lookups, serve
+from routenlp.store import artefacts, policies
+from routenlp.types import ClusterSpace, Example, Trace
+from routenlp.wiring import POLICY, TIERS
+from routenlp.worker.turn.plan import middle
+from routenlp.worker.turn.system import TurnSystem, load_students
+
+
+def compare(system: TurnSystem, candidate: Path, spaces: Mapping[str, ClusterSpace]) -> tuple[Compared, ...]:
+    """One for each task with gate rows. `spaces`: by task, where failures were grouped before any gate row was seen."""
+    policy = policies.load(candidate / POLICY, system.router_encoder)
+    tiers = [tier.name for tier in system.cheap]
+    students = {t: load_students(artefacts.read(candidate / TIERS / t), system.encoders) for t in tiers}
+    out = []
+    for task, rows in system.rows.items():
+        examples = rows.gate.examples
+        if not examples:
+            continue
+        before = system.answered(system.students, task, examples)
+        after = system.answered(students, task, examples)
+        out.append(_compared(system, (system.policy, before), (policy, after), examples, spaces.get(task)))
+    return tuple(out)
+
+
+def _compared(
+    system: TurnSystem,
+    current: tuple[Policy, Recorded],
+    candidate: tuple[Policy, Recorded],
+    examples: Sequence[Example],
+    space: ClusterSpace | None,
+) -> Compared:
+    old, new = _served(*current, examples), _served(*candidate, examples)
+    before, after = current[1], candidate[1]
+    segments = np.full(len(examples), NO_SEGMENT, dtype=np.int64)
+    if space is not None:
+        segments = assign(space, middle(system.rich.encode([e.query.text for e in examples])))
+    return Compared(
+        before.task,
+        before.ids,
+        before.groups,
+        _quality(before, old),
+        _quality(after, new),
+        before.quality[:, -1],
+        np.array([trace.cost_usd for trace in old]),
+        np.array([trace.cost_usd for trace in new]),
+        before.cost_usd[:, -1],
+        np.array([trace.answer.tier != system.portfolio.top for trace in new]),
+        segments,
+    )
+
+
+def _served(policy: Policy, recorded: Recorded, examples: Sequence[Example]) -> list[Trace]:
+    backends = lookups(recorded)
+    return [serve(policy, backends, example.query) for example in examples]
+
+
+def _quality(recorded: Recorded, traces: Sequence[Trace]) -> np.ndarray:
+    position = {tier: k for k, tier in enumerate(recorded.tiers)}
+    return recorded.quality[np.arange(recorded.n), [position[trace.answer.tier] for trace in traces]]

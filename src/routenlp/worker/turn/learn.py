@@ -1,0 +1,182 @@
+"""From new tiers to a candidate: router and rules fitted again, every task proved again, all of it in one folder.
+
+A certificate never survives a change, and every new student is one. So each task's ladder is walked anew on its
+calibration rows, which no lesson may resemble; a task that learned nothing is proved again too, for the policy as a
+whole has changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from routenlp import wiring
+from routenlp.cascade.continuation import ContinuationRule
+from routenlp.cascade.per_task import RulePerTask
+from routenlp.cascade.policy import Policy, fingerprint
+from routenlp.conformal.certificate import Certificate, issue
+from routenlp.conformal.verdict import Status
+from routenlp.replay.answered import rows_of
+from routenlp.replay.backtest.certify import Target
+from routenlp.replay.calibrate import calibration_rows
+from routenlp.replay.folds import row_hash
+from routenlp.replay.recorded import Recorded
+from routenlp.replay.seen import Seen, with_seen
+from routenlp.replay.task_policies import TaskPolicies, fit_policies
+from routenlp.router.per_task import RouterPerTask
+from routenlp.router.reading import SURFACE, SurfaceFrame, frame_surface, reading, surface
+from routenlp.store import artefacts, policies, rows_book
+from routenlp.store.rows_book import TaskRows
+from routenlp.training.distil.distiller import Distilled
+from routenlp.training.distil.students import write_held_out
+from routenlp.types import Parts, Prediction, Query, Vectors
+from routenlp.wiring import HELD_OUT, POLICY, ROUTER_ENCODER, ROWS, TIERS
+from routenlp.worker.turn.system import HeldOut, TurnSystem, load_students
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProof:
+    """What was proved of one task's new policy."""
+
+    task: str
+    status: Status
+    calibration_rows: int
+    reason: str
+
+
+def make_candidate(
+    system: TurnSystem,
+    made: Sequence[Distilled],
+    rows: Mapping[str, TaskRows],
+    folder: Path,
+    issued_at: datetime,
+    advance: Callable[[int, int], None],
+) -> tuple[TaskProof, ...]:
+    """Writes the candidate to `folder`, which must not exist, in the layout of the folder that serves.
+
+    `rows`: with the lessons among the training rows. The same arguments give the same policy but for `issued_at`.
+    """
+    parts = {version.tier: artefacts.read(version.folder) for version in made}
+    held_out = {version.tier: _merged(system, version) for version in made}
+    learned = system.with_rows(rows)
+    frame = _surface_frame(rows)
+    students = {tier: load_students(its, system.encoders) for tier, its in parts.items()}
+    found: dict[str, TaskPolicies] = {}
+    calibration: dict[str, Recorded] = {}
+    for task, its in rows.items():
+        answered = learned.answered(students, task, its.calibrate.examples)
+        trained_on = {row_hash(example) for example in its.train.examples}
+        everywhere = np.ones(answered.quality.shape)
+        calibration[task] = calibration_rows(its.calibrate, answered, everywhere, trained_on=trained_on).recorded
+        found[task] = _fit(learned, frame, held_out, task, calibration[task])
+        advance(len(found), len(rows))
+    policy = _policy(learned, frame, parts, found)
+    certified, proofs = _certified(learned, policy, found, calibration, issued_at)
+    _write(folder, system, certified, parts, held_out, rows)
+    return proofs
+
+
+def _merged(system: TurnSystem, version: Distilled) -> dict[str, Mapping[str, Prediction]]:
+    """What was said of tasks that learned nothing stays."""
+    return {**system.held_out[version.tier], **version.held_out}
+
+
+def _surface_frame(rows: Mapping[str, TaskRows]) -> SurfaceFrame:
+    texts = [reading(e.query) for its in rows.values() for e in its.train.examples]
+    return frame_surface(np.array([surface(text) for text in texts], dtype=np.float64).reshape(len(texts), SURFACE))
+
+
+def _features(system: TurnSystem, frame: SurfaceFrame, queries: Sequence[Query]) -> Vectors:
+    texts = [reading(query) for query in queries]
+    return frame.beside(system.router_encoder.encode(texts), texts)
+
+
+def _fit(system: TurnSystem, frame: SurfaceFrame, held_out: HeldOut, task: str, calibration: Recorded) -> TaskPolicies:
+    given = system.settings.tasks[task]
+    known, recorded = system.answered_held_out(held_out, task)
+    train = rows_of(recorded, _features(system, frame, [e.query for e in known]), recorded.latency_s)
+    calibrated = system.rows[task].calibrate.examples
+    tested = rows_of(calibration, _features(system, frame, [e.query for e in calibrated]))
+    target = Target("quality_ratio", given.eps, given.alpha, given.delta, given.handled_at)
+    return fit_policies(train, tested, target, seed=system.settings.seed)
+
+
+def _policy(
+    system: TurnSystem,
+    frame: SurfaceFrame,
+    parts: Mapping[str, Mapping[str, Parts]],
+    found: Mapping[str, TaskPolicies],
+) -> Policy:
+    top = system.portfolio.top
+    router = RouterPerTask({t: p.router(system.router_encoder, frame) for t, p in found.items()}, top)
+    rule = RulePerTask({t: _rule(system, t, p) for t, p in found.items()}, top)
+    models = {tier: {task: fingerprint(part) for task, part in its.items()} for tier, its in parts.items()}
+    return Policy(system.portfolio, wiring.tasks(system.settings), router, system.policy.scorer, rule, models)
+
+
+def _rule(system: TurnSystem, task: str, policies_of_task: TaskPolicies) -> ContinuationRule:
+    """The boldest that its status lets serve; under `serve_when: empirical` the tuned one: nothing is proved of it."""
+    weakest = Status(system.settings.tasks[task].serve_when)
+    if weakest is Status.EMPIRICAL:
+        return policies_of_task.tuned().rule
+    return policies_of_task.rule(policies_of_task.proved(weakest))
+
+
+def _certified(
+    system: TurnSystem,
+    policy: Policy,
+    found: Mapping[str, TaskPolicies],
+    calibration: Mapping[str, Recorded],
+    issued_at: datetime,
+) -> tuple[Policy, tuple[TaskProof, ...]]:
+    """Certificates of the very policy; an EMPIRICAL one says what was seen, and proves nothing."""
+    certificates: dict[str, Certificate] = {}
+    seen: dict[str, Seen] = {}
+    for task, its in found.items():
+        given = system.settings.tasks[task]
+        if Status(given.serve_when) is Status.EMPIRICAL:
+            queries = [e.query for e in system.rows[task].calibrate.examples]
+            seen[task] = Seen(queries, calibration[task], given.eps)
+        else:
+            asymptotic = given.serve_when == "asymptotic" and its.asymptotic.selected > its.certified.selected
+            verdict = its.asymptotic if asymptotic else its.certified
+            certificates[task] = issue(task, verdict, policy.proved_for(), issued_at)
+    certified = with_seen(replace(policy, certificates=certificates), seen, issued_at)
+    return certified, tuple(
+        TaskProof(
+            task,
+            certified.status(task),
+            calibration[task].n,
+            "seen on calibration rows, nothing proved" if task in seen else found[task].certified.reason,
+        )
+        for task in found
+    )
+
+
+def _write(
+    folder: Path,
+    system: TurnSystem,
+    policy: Policy,
+    parts: Mapping[str, Mapping[str, Parts]],
+    held_out: HeldOut,
+    rows: Mapping[str, TaskRows],
+) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        policies.save(temporary / POLICY, policy)
+        shutil.copytree(system.folder / ROUTER_ENCODER, temporary / ROUTER_ENCODER)
+        for tier, its in parts.items():
+            artefacts.write(temporary / TIERS / tier, its)
+            write_held_out(temporary / HELD_OUT / tier, held_out[tier])
+        rows_book.write(temporary / ROWS, rows)
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise

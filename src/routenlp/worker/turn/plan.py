@@ -1,0 +1,215 @@
+"""What a turn would do, before anything is spent: what failed, in which clusters, what to learn, whether it pays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from routenlp.grading.metrics import metric
+from routenlp.loop.contamination import find_overlaps, take_prints
+from routenlp.loop.economics import BreakEven, Gain, Outlay, break_even, expected_gain
+from routenlp.loop.failures import Failure, find_failures
+from routenlp.loop.ranking import Horizon, Ranked
+from routenlp.training.failure_clusters import KMeansClusterer
+from routenlp.training.learnability import QuickProbe
+from routenlp.training.lesson_choice import Choice, Failed, Known, choose_lessons
+from routenlp.types import ClusterSpace, Vectors
+from routenlp.worker.turn.system import TurnSystem
+from routenlp.worker.turn.traffic import Came, LeftOut
+
+DAY_S = 86_400.0
+HORIZON_DAYS = 30.0
+"""Over which a cluster's value is counted: about how long a policy serves until the next turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPlan:
+    """One cluster, for people and for the record."""
+
+    index: int
+    label: str
+    size: int
+    gap: float
+    """The teacher's quality minus the cheap tier's, shrunk to the task's mean."""
+    learnable: float
+    value_usd: float
+    low_usd: float
+    lessons: int
+    exemplars: tuple[str, ...]
+    dropped: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskPlan:
+    """One task."""
+
+    task: str
+    queries: int
+    """That came since the last turn."""
+    failures: int
+    causes: Mapping[str, int]
+    barred: int
+    """Failures that resemble a held-out row: no lesson comes of them."""
+    left_out: LeftOut
+    clusters: tuple[ClusterPlan, ...]
+    lessons: tuple[int, ...]
+    """Positions in what came, the most telling first."""
+    unpaid: int
+    """Of them, those that the teacher must still be asked."""
+    teacher_usd: float
+    """Of asking it."""
+    top_bill_usd: float
+    """What the top tier alone would have cost on what came."""
+    space: ClusterSpace | None
+    """Where failures were grouped."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TurnPlan:
+    """The whole turn."""
+
+    tasks: tuple[TaskPlan, ...]
+    days: float
+    """Over which the queries came."""
+    gain: Gain
+    """Hoped for, in cost ratio over all tasks, with a lower bound."""
+    outlay: Outlay
+    break_even: BreakEven
+
+    @property
+    def lessons(self) -> int:
+        """Of all tasks."""
+        return sum(len(task.lessons) for task in self.tasks)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the journal and for `--json`; no text but labels and exemplars."""
+        return {
+            "days": self.days,
+            "gain": asdict(self.gain),
+            "outlay": {**asdict(self.outlay), "usd": self.outlay.usd},
+            "break_even": asdict(self.break_even),
+            "tasks": [
+                {name: _plain(getattr(task, name)) for name in TaskPlan.__dataclass_fields__ if name != "space"}
+                for task in self.tasks
+            ],
+        }
+
+
+def plan_turn(
+    system: TurnSystem, came: Mapping[str, tuple[Sequence[Came], LeftOut]], *, lessons: int, days: float
+) -> TurnPlan:
+    """`came`: by task, oldest first. `lessons`: of each task, at most. `days`: that it took them to come; positive."""
+    plans = [_plan_task(system, task, *came[task], lessons, days) for task in sorted(came)]
+    ranked = [cluster for plan in plans for cluster in plan.clusters if cluster.lessons]
+    bill = sum(plan.top_bill_usd for plan in plans) * HORIZON_DAYS / days
+    gain = expected_gain([c.value_usd for c in ranked], [max(c.low_usd, 0.0) for c in ranked], top_bill_usd=bill)
+    unpaid, usd = sum(plan.unpaid for plan in plans), sum(plan.teacher_usd for plan in plans)
+    outlay = Outlay(unpaid, usd / unpaid if unpaid else 0.0)
+    daily = sum(plan.top_bill_usd for plan in plans) / days
+    return TurnPlan(tuple(plans), days, gain, outlay, break_even(outlay, daily_top_usd=daily, gain=gain))
+
+
+def _plan_task(
+    system: TurnSystem, task: str, came: Sequence[Came], left_out: LeftOut, lessons: int, days: float
+) -> TaskPlan:
+    top = system.portfolio.top
+    position = {one.query.id: i for i, one in enumerate(came)}
+    known_ids = {e.query.id for e in system.rows[task].train.examples}
+    failures = [f for f in find_failures((one.observed for one in came), top=top) if f.query.id not in known_ids]
+    vectors = system.rich.encode([f.query.text for f in failures]).astype(np.float32)
+    barred = _barred(system, task, failures, vectors)
+    free = [i for i in range(len(failures)) if i not in barred]
+    bill = [one.top_cost_usd for one in came if one.top_cost_usd is not None]
+    each_usd = sum(bill) / len(bill) if bill else 0.0
+    choice = _choose(system, task, [failures[i] for i in free], vectors[free], each_usd, came, lessons, days)
+    chosen = [failures[free[int(i)]] for i in choice.lessons]
+    unpaid = sum(failure.teacher_answer is None for failure in chosen)
+    return TaskPlan(
+        task,
+        len(came),
+        len(failures),
+        {str(cause): sum(f.cause is cause for f in failures) for cause in sorted({f.cause for f in failures})},
+        len(barred),
+        left_out,
+        tuple(_cluster(choice, ranked, [failures[i] for i in free]) for ranked in choice.ranked),
+        tuple(position[failure.query.id] for failure in chosen),
+        unpaid,
+        unpaid * each_usd,
+        each_usd * len(came),
+        choice.space,
+    )
+
+
+def _barred(system: TurnSystem, task: str, failures: Sequence[Failure], vectors: Vectors) -> set[int]:
+    if not failures:
+        return set()
+    rows = system.rows[task].held_out
+    held_out = take_prints([e.query for e in rows], sentence(system.rich.encode([e.query.text for e in rows])))
+    mine = take_prints([f.query for f in failures], sentence(vectors))
+    return {overlap.lesson for overlap in find_overlaps(mine, held_out)}
+
+
+def _choose(
+    system: TurnSystem,
+    task: str,
+    failures: Sequence[Failure],
+    vectors: Vectors,
+    each_usd: float,
+    came: Sequence[Came],
+    lessons: int,
+    days: float,
+) -> Choice:
+    labelled = system.rows[task].train.examples
+    known = Known(middle(system.rich.encode([e.query.text for e in labelled])), [e.reference for e in labelled])
+    cheap_usd = each_usd * _share_of_top(system)
+    failed = Failed(task, failures, middle(vectors), max(each_usd - cheap_usd, 0.0), each_usd)
+    horizon = Horizon(len(came) * HORIZON_DAYS / days, len(came))
+    probe = QuickProbe(metric(system.settings.tasks[task].metric))
+    return choose_lessons(
+        failed, known, lessons, horizon, clusterer=KMeansClusterer(), probe=probe, seed=system.settings.seed
+    )
+
+
+def _share_of_top(system: TurnSystem) -> float:
+    """The dearest cheap tier's price for a token, over the top tier's."""
+    *_, cheap, top = system.portfolio.tiers
+    dearest = cheap.price.cost_usd(1_000, 1_000)
+    return dearest / top.price.cost_usd(1_000, 1_000)
+
+
+def _cluster(choice: Choice, ranked: Ranked, failures: Sequence[Failure]) -> ClusterPlan:
+    found = next(c for c in choice.clusters if c.index == ranked.evidence.index)
+    return ClusterPlan(
+        found.index,
+        found.label,
+        found.size,
+        ranked.gap,
+        ranked.evidence.learnable,
+        ranked.value,
+        ranked.low,
+        choice.lessons_in(found.index),
+        tuple(" ".join(failures[i].query.text.split())[:120] for i in found.exemplars),
+        ranked.dropped,
+    )
+
+
+def sentence(rich: Vectors) -> Vectors:
+    """The first of the three blocks of rich vectors: what likeness is measured by."""
+    return rich[:, : rich.shape[1] // 3]
+
+
+def middle(rich: Vectors) -> Vectors:
+    """The second block: what failures are clustered by."""
+    third = rich.shape[1] // 3
+    return rich[:, third : 2 * third]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, LeftOut):
+        return asdict(value)
+    if isinstance(value, tuple):
+        return [asdict(v) if isinstance(v, ClusterPlan) else v for v in value]
+    return dict(value) if isinstance(value, Mapping) else value

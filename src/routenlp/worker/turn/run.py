@@ -1,0 +1,334 @@
+"""One turn, from the record to a candidate in the shadow, or to the reason why there is none.
+
+    plan ─▶ teach ─▶ distil ─▶ calibrate ─▶ store ─▶ gate ─▶ end
+      │       │                                       │
+      └───────┴── nothing to learn ──▶ end            └── rejected ──▶ end
+
+Every stage leaves what it decided on in the turn's journal. After a kill the next turn goes on: stages that were
+finished are read, the one that was not is done again. What serves is touched by none of them: the gate moves a
+candidate into the shadow, beside the policy in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from routenlp.errors import MissingData
+from routenlp.grading.metrics import metric
+from routenlp.loop.contamination import refuse_overlap, take_prints
+from routenlp.loop.delta import next_level, row_keys
+from routenlp.loop.gate import Bar, judge
+from routenlp.loop.lessons import Lesson, Taught, ask_teacher
+from routenlp.loop.lifecycle import State
+from routenlp.settings import Settings
+from routenlp.store.policy_versions import PolicyVersions, open_versions
+from routenlp.store.rows_book import TaskRows
+from routenlp.store.sql.database import open_reader
+from routenlp.store.sql.served import served_since
+from routenlp.store.turn_lock import Held, hold
+from routenlp.training.distil.chat_lines import ExportDistiller
+from routenlp.training.distil.distiller import Distilled
+from routenlp.training.distil.students import StudentDistiller, StudentTask
+from routenlp.types import ClusterSpace, Example, Query
+from routenlp.worker.turn.compare import compare
+from routenlp.worker.turn.journal import Journal, Stage, journals, open_journal
+from routenlp.worker.turn.learn import make_candidate
+from routenlp.worker.turn.plan import DAY_S, TurnPlan, plan_turn, sentence
+from routenlp.worker.turn.system import Encoders, TurnSystem, load_system
+from routenlp.worker.turn.traffic import Came, LeftOut, traffic
+
+Advance = Callable[[int, int], None]
+Stages = Callable[[str], AbstractContextManager[Advance]]
+"""Told what begins; the context is the stage, and what it gives is told how far it is."""
+Ask = Callable[[Query], str | None]
+"""The teacher: the top tier's answer; None where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a turn may do."""
+
+    lessons: int = 500
+    """Of each task, at most."""
+    fewest: int = 20
+    """Of all tasks together, under which there is nothing to learn from."""
+    bar: Bar = field(default_factory=Bar)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a turn ended."""
+
+    turn: int
+    outcome: str
+    """`shadow`, `rejected`, `superseded`, or `nothing to learn`."""
+    reasons: tuple[str, ...]
+    version: str | None
+    evidence: Mapping[str, Any]
+    """Of every stage, as it stands in the journal."""
+
+
+def plan_only(
+    settings: Settings, store: Path, order: Order, encoders: Encoders, *, now_s: float, stages: Stages
+) -> TurnPlan:
+    """What the next turn would do. Spends nothing, writes nothing."""
+    with open_versions(store) as versions:
+        folder = _folder_in_force(settings, versions)
+    with stages("reading the system that serves"):
+        system = load_system(settings, folder, encoders)
+    with stages("looking at what failed"):
+        return _plan(system, store, order, now_s)[0]
+
+
+def run_turn(
+    settings: Settings,
+    store: Path,
+    order: Order,
+    encoders: Encoders,
+    *,
+    now: Callable[[], float],
+    ask: Ask,
+    stages: Stages,
+) -> Ended:
+    """One turn, or the rest of one that was killed. Raises `LockHeld` where another is at work.
+
+    `ask` is called for lessons that the teacher has not answered in the traffic. Raises `ContaminatedLessons`, which
+    ends the turn, should a lesson resemble a held-out row.
+    """
+    with hold(store, "turn", now()) as held, open_versions(store) as versions:
+        folder = _bring_under(settings, versions, held, now())
+        with stages("reading the system that serves"):
+            system = load_system(settings, folder, encoders)
+        turn = _Turn(system, store, order, open_journal(store), now, stages)
+        return turn.run(versions, held, ask)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Turn:
+    system: TurnSystem
+    store: Path
+    order: Order
+    journal: Journal
+    now: Callable[[], float]
+    stages: Stages
+
+    def run(self, versions: PolicyVersions, held: Held, ask: Ask) -> Ended:
+        begun = self.journal.read(Stage.PLAN) if self.journal.has(Stage.PLAN) else None
+        if begun is not None and begun["base"] != self.system.folder.name and not self.journal.has(Stage.STORE):
+            why = f"It began with {begun['base']}, and {self.system.folder.name} serves now: turn again."
+            return self._end("superseded", (why,), None)
+        plan, came = self._planned()
+        if plan.lessons < self.order.fewest:
+            why = f"{plan.lessons} lessons could be had, under {self.order.fewest}: nothing to learn from."
+            return self._end("nothing to learn", (why,), None)
+        rows = self._taught(plan, came, ask)
+        made = self._distilled(rows)
+        candidate = self._calibrated(made, rows)
+        version = self._stored(versions, held, candidate)
+        return self._gated(versions, held, version, candidate, plan)
+
+    def _planned(self) -> tuple[TurnPlan, Mapping[str, Sequence[Came]]]:
+        """Looked at again after a kill, as of the moment at which it was first looked at."""
+        with self.stages("plan: what failed, and what to learn"):
+            at_s = self.journal.read(Stage.PLAN)["at_s"] if self.journal.has(Stage.PLAN) else self.now()
+            plan, came = _plan(self.system, self.store, self.order, at_s, before=self.journal.number)
+            if not self.journal.has(Stage.PLAN):
+                self.journal.write(Stage.PLAN, {"at_s": at_s, "base": self.system.folder.name, **plan.as_json()})
+            return plan, came
+
+    def _taught(
+        self, plan: TurnPlan, came: Mapping[str, Sequence[Came]], ask: Ask
+    ) -> Mapping[str, tuple[TaskRows, tuple[Lesson, ...]]]:
+        """Every task's rows with its lessons among them."""
+        out: dict[str, tuple[TaskRows, tuple[Lesson, ...]]] = {}
+        with self.stages("teach: the teacher's answers") as advance:
+            said = self.journal.read(Stage.TEACH)["answers"] if self.journal.has(Stage.TEACH) else {}
+            refused: dict[str, int] = {}
+            for task in plan.tasks:
+                chosen = [came[task.task][i] for i in task.lessons]
+                taught = self._lessons(chosen, said.get(task.task), ask)
+                refused[task.task] = taught.refused
+                out[task.task] = (self._with_lessons(task.task, taught.lessons), taught.lessons)
+                advance(len(out), len(plan.tasks))
+            if not self.journal.has(Stage.TEACH):
+                answers = {t: {x.query.id: x.answer for x in lessons} for t, (_, lessons) in out.items()}
+                self.journal.write(Stage.TEACH, {"answers": answers, "refused": refused})
+        return out
+
+    def _lessons(self, chosen: Sequence[Came], said: Mapping[str, str] | None, ask: Ask) -> Taught:
+        top = self.system.portfolio.top
+        paid = {one.query.id: text for one in chosen if (text := _answer_of(one, top)) is not None}
+
+        def answer(query: Query) -> str | None:
+            if said is not None:
+                return said.get(query.id)
+            return paid[query.id] if query.id in paid else ask(query)
+
+        pairs = [(one.query, one.group) for one in chosen]
+        return ask_teacher(pairs, top, answer, wanted=len(pairs))
+
+    def _with_lessons(self, task: str, lessons: Sequence[Lesson]) -> TaskRows:
+        """Raises `ContaminatedLessons`, and `FoldOverlap` where a lesson's group is a held-out row's."""
+        rows, rich = self.system.rows[task], self.system.rich
+        mine, theirs = [x.query for x in lessons], [e.query for e in rows.held_out]
+        vectors = [sentence(rich.encode([q.text for q in queries]).astype(np.float32)) for queries in (mine, theirs)]
+        refuse_overlap(take_prints(mine, vectors[0]), take_prints(theirs, vectors[1]), task=task)
+        return rows.taught(Example(x.query, x.answer, x.group) for x in lessons)
+
+    def _distilled(self, taught: Mapping[str, tuple[TaskRows, tuple[Lesson, ...]]]) -> tuple[Distilled, ...]:
+        lessons = [lesson for _, its in taught.values() for lesson in its]
+        with self.stages(f"distil: students refitted with {len(lessons)} lessons"):
+            made = self._distiller().distil(lessons, self.journal.folder / "tiers")
+            named = {version.tier: version.name for version in made}
+            self.journal.write(Stage.DISTIL, {"versions": named, "lessons_sha256": made[0].lessons_sha256})
+        return made
+
+    def _distiller(self) -> StudentDistiller:
+        system, settings = self.system, self.system.settings
+        tasks = {
+            name: StudentTask(str(settings.tasks[name].student), rows.train, settings.tasks[name].handled_at)
+            for name, rows in system.rows.items()
+        }
+        models = {tier.name: str(tier.model) for tier in system.cheap}
+        current = {tier.name: system.folder / "tiers" / tier.name for tier in system.cheap}
+        return StudentDistiller(models, current, tasks, system.encoders.plain, system.rich, settings.seed)
+
+    def _calibrated(self, made: Sequence[Distilled], taught: Mapping[str, tuple[TaskRows, tuple[Lesson, ...]]]) -> Path:
+        candidate = self.journal.folder / "candidate"
+        with self.stages("calibrate: router, rules and certificates") as advance:
+            if not (self.journal.has(Stage.CALIBRATE) and candidate.is_dir()):
+                rows = {**self.system.rows, **{task: its for task, (its, _) in taught.items()}}
+                issued_at = datetime.fromtimestamp(self.now(), UTC)
+                if not candidate.is_dir():
+                    proofs = make_candidate(self.system, made, rows, candidate, issued_at, advance)
+                    self.journal.write(Stage.CALIBRATE, {"proofs": [asdict(proof) for proof in proofs]})
+        return candidate
+
+    def _stored(self, versions: PolicyVersions, held: Held, candidate: Path) -> str:
+        with self.stages("store: the candidate as a version of its own"):
+            version = versions.add(held, candidate, origin=f"turn {self.journal.number}", now_s=self.now())
+            if version.state is State.DRAFT:
+                proofs = self.journal.read(Stage.CALIBRATE) if self.journal.has(Stage.CALIBRATE) else {}
+                found = {"kind": "calibrated", **proofs}
+                versions.move(held, version.id, State.CALIBRATED, found, now_s=self.now())
+            self.journal.write(Stage.STORE, {"version": version.id})
+        return version.id
+
+    def _gated(self, versions: PolicyVersions, held: Held, version: str, candidate: Path, plan: TurnPlan) -> Ended:
+        """A look at the gate fold is spent before it is taken, and is not spent again for the same turn."""
+        with self.stages("gate: the candidate beside the policy in force"):
+            state = versions.find(version).state
+            if state is State.CALIBRATED:
+                spaces: dict[str, ClusterSpace] = {t.task: t.space for t in plan.tasks if t.space is not None}
+                compared = compare(self.system, candidate, spaces)
+                keys = row_keys(id_ for task in compared for id_ in task.ids)
+                spent = [look for look in versions.looks() if look.version == version]
+                level = spent[-1].level if spent else next_level(versions.looks(), keys)
+                if not spent:
+                    versions.log_look(held, version, level, keys, now_s=self.now())
+                verdict = judge(compared, self.order.bar, level=level, seed=self.system.settings.seed)
+                state = State.SHADOW if verdict.passed else State.REJECTED
+                self.journal.write(Stage.GATE, verdict.evidence())
+                versions.move(held, version, state, verdict.evidence(), now_s=self.now())
+        outcome = "shadow" if state is State.SHADOW else "rejected"
+        return self._end(outcome, tuple(self.journal.read(Stage.GATE)["reasons"]), version)
+
+    def _end(self, outcome: str, reasons: tuple[str, ...], version: str | None) -> Ended:
+        self.journal.write(Stage.END, {"outcome": outcome, "reasons": list(reasons), "version": version})
+        found = {str(stage): self.journal.read(stage) for stage in Stage if self.journal.has(stage)}
+        found.get("teach", {}).pop("answers", None)  # what was said is nobody's evidence
+        return Ended(self.journal.number, outcome, reasons, version, found)
+
+
+def export_lessons(
+    settings: Settings,
+    store: Path,
+    order: Order,
+    encoders: Encoders,
+    to: ExportDistiller,
+    into: Path,
+    *,
+    now_s: float,
+    stages: Stages,
+) -> tuple[Distilled, ...]:
+    """The lessons of the next turn that are paid already, as chat lines for a trainer elsewhere. Spends nothing."""
+    with open_versions(store) as versions:
+        folder = _folder_in_force(settings, versions)
+    with stages("reading the system that serves"):
+        system = load_system(settings, folder, encoders)
+    with stages("looking at what failed"):
+        plan, came = _plan(system, store, order, now_s)
+    top = system.portfolio.top
+    chosen = [came[task.task][i] for task in plan.tasks for i in task.lessons]
+    lessons = [Lesson(c.query, said, top, c.group) for c in chosen if (said := _answer_of(c, top)) is not None]
+    return to.distil(lessons, into)
+
+
+def _plan(
+    system: TurnSystem, store: Path, order: Order, now_s: float, *, before: int | None = None
+) -> tuple[TurnPlan, Mapping[str, Sequence[Came]]]:
+    """`before`: of turns with a lower number than this; None: of all that ended."""
+    since_s = _last_looked(store, before)
+    came: dict[str, tuple[list[Came], LeftOut]] = {}
+    connection = open_reader(store)
+    try:
+        served = [one for one in served_since(connection, since_s) if one.at_s <= now_s]
+    finally:
+        connection.close()
+    for task in system.rows:
+        found = traffic(served, task, top=system.portfolio.top, metric=metric(system.settings.tasks[task].metric))
+        if found[0]:
+            came[task] = found
+    if not came:
+        raise MissingData(
+            str(store),
+            "has no traffic that a turn could learn from since the last one",
+            "Serve some, with content.store: all, so that what was said is on record.",
+        )
+    first_s = min((one.at_s for one in served), default=now_s)
+    plan = plan_turn(system, came, lessons=order.lessons, days=max((now_s - first_s) / DAY_S, 1.0 / 24.0))
+    return plan, {task: its for task, (its, _) in came.items()}
+
+
+def _last_looked(store: Path, before: int | None) -> float:
+    """When the last turn that taught something looked at the record."""
+    looked = [
+        float(journal.read(Stage.PLAN)["at_s"])
+        for journal in journals(store)
+        if journal.has(Stage.TEACH) and journal.has(Stage.END) and (before is None or journal.number < before)
+    ]
+    return max(looked, default=0.0)
+
+
+def _answer_of(came: Came, top: str) -> str | None:
+    said = (step.answer.text for step in came.observed.trace.steps if step.answer.tier == top)
+    return next((text for text in said if text.strip()), None)
+
+
+def _folder_in_force(settings: Settings, versions: PolicyVersions) -> Path:
+    active = versions.pointer().active
+    if active is not None:
+        return versions.folder(active)
+    if settings.policy.folder is None:
+        raise MissingData("policy.folder", "is not given", "A turn begins with a trained system: name its folder.")
+    return Path(settings.policy.folder).expanduser()
+
+
+def _bring_under(settings: Settings, versions: PolicyVersions, held: Held, now_s: float) -> Path:
+    """The folder in force; the settings' becomes the store's first version where there is none yet."""
+    folder = _folder_in_force(settings, versions)
+    if versions.pointer().active is None:
+        version = versions.add(held, folder, origin="policy.folder of the settings", now_s=now_s)
+        because = {"kind": "by hand", "reason": "the system that served before the store kept versions"}
+        if version.state is State.DRAFT:
+            versions.move(held, version.id, State.CALIBRATED, because, now_s=now_s)
+        versions.move(held, version.id, State.ACTIVE, because, now_s=now_s)
+        folder = versions.folder(version.id)
+    return folder

@@ -12,14 +12,16 @@ from aiohttp import web
 from tests.gateway import running
 from tests.gateway.running import until
 from tests.gateway.stub import completion
+from tests.unit.cascade.test_continuation import COST
 from tests.unit.cascade.test_prompt_caches import as_expected
 
 from routenlp.backends.encoders.hashed import HashedEncoder
 from routenlp.cascade.policy import Policy
 from routenlp.portfolio.prices import Price
 from routenlp.portfolio.tiers import Portfolio, Tier
-from routenlp.router.estimator import LinearEstimator
-from routenlp.router.pre_router import PreRouter
+from routenlp.router.learned import LearnedRouter
+from routenlp.router.reading import SURFACE, SurfaceFrame
+from routenlp.router.stack import StackedEstimates
 from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.types import Task
 
@@ -50,9 +52,12 @@ def write_policy(folder):
         for name, usd in zip(running.TIERS, running.PRICES, strict=True)
     ]
     tiers = [Tier(name, "openai", price, f"{name}-model") for name, price in zip(running.TIERS, prices, strict=True)]
-    head = np.zeros((3, 7))
-    head[:, -1] = np.log(np.array(QUALITY) / (1.0 - np.array(QUALITY)))
-    router = PreRouter(encoder, LinearEstimator({"intent": head}), running.TIERS, {"intent": 0.5})
+    surface = SurfaceFrame(np.zeros(SURFACE), np.ones(SURFACE))
+    quality, cost = (
+        StackedEstimates((), np.empty((0, 0)), None, np.empty(0, dtype=np.int64), np.array(levels))
+        for levels in (QUALITY, COST[0])
+    )
+    router = LearnedRouter(encoder, surface, running.TIERS, ("intent",), quality, cost, 1.0)
     rule = as_expected(0.2).stop_rule
     tasks = {"intent": Task("intent", "accuracy", 1.0, 1.0)}
     policy = Policy(Portfolio(tuple(tiers)), tasks, router, TokenUncertainty(), rule)

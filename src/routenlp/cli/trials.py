@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from routenlp import wiring
 from routenlp.conformal.verdict import Status
 from routenlp.errors import MissingData
+from routenlp.loop.clusters import assign
+from routenlp.loop.compared import NO_SEGMENT
 from routenlp.settings import Settings
+from routenlp.store import segments
 from routenlp.store.policy_versions import Pointer, PolicyVersions
 from routenlp.store.sql.database import open_store
+from routenlp.types import Query
 from routenlp.wiring import Serving
 from routenlp.worker.trial import Judge, Looked
 from routenlp.worker.trial_rows import AuditComparer, Side
+from routenlp.worker.turn.plan import middle
 
 
 @contextmanager
@@ -57,8 +62,21 @@ class _Comparers:
         if self._kept is None or pair != self._of:
             current, candidate = (self._side(name) for name in pair)
             metrics = {name: task.metric for name, task in self._settings.tasks.items()}
-            self._of, self._kept = pair, AuditComparer(current, candidate, metrics)
+            self._of, self._kept = pair, AuditComparer(current, candidate, metrics, self._segment_of(pair[1]))
         return self._kept
+
+    def _segment_of(self, version: str) -> Callable[[Query], int] | None:
+        """Where the turn's gate placed its rows; None where the version has no segments."""
+        spaces = segments.read(self._versions.folder(version))
+        if not spaces:
+            return None
+        rich = wiring.minilm(self._settings, lambda _: None).with_pooling(rich=True)
+
+        def segment_of(query: Query) -> int:
+            space = spaces.get(query.task)
+            return NO_SEGMENT if space is None else int(assign(space, middle(rich.encode([query.text])))[0])
+
+        return segment_of
 
     def _side(self, version: str) -> Side:
         folder = self._versions.folder(version)

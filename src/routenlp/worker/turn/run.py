@@ -22,12 +22,14 @@ import numpy as np
 
 from routenlp.errors import MissingData
 from routenlp.grading.metrics import metric
+from routenlp.loop.compared import as_evidence
 from routenlp.loop.contamination import refuse_overlap, take_prints
 from routenlp.loop.delta import next_level, row_keys
 from routenlp.loop.gate import Bar, judge
 from routenlp.loop.lessons import Lesson, Taught, ask_teacher
 from routenlp.loop.lifecycle import State
 from routenlp.settings import Settings
+from routenlp.store import segments
 from routenlp.store.policy_versions import PolicyVersions, open_versions
 from routenlp.store.rows_book import TaskRows
 from routenlp.store.sql.database import open_reader
@@ -37,6 +39,7 @@ from routenlp.training.distil.chat_lines import ExportDistiller
 from routenlp.training.distil.distiller import Distilled
 from routenlp.training.distil.students import StudentDistiller, StudentTask
 from routenlp.types import ClusterSpace, Example, Query
+from routenlp.worker.trial import promises_of
 from routenlp.worker.turn.compare import compare
 from routenlp.worker.turn.journal import Journal, Stage, journals, open_journal
 from routenlp.worker.turn.learn import make_candidate
@@ -131,8 +134,11 @@ class _Turn:
         rows = self._taught(plan, came, ask)
         made = self._distilled(rows)
         candidate = self._calibrated(made, rows)
+        spaces = {task.task: task.space for task in plan.tasks if task.space is not None}
+        if not (candidate / segments.SEGMENTS).is_dir():
+            segments.write(candidate, spaces)
         version = self._stored(versions, held, candidate)
-        return self._gated(versions, held, version, candidate, plan)
+        return self._gated(versions, held, version, candidate, spaces)
 
     def _planned(self) -> tuple[TurnPlan, Mapping[str, Sequence[Came]]]:
         """Looked at again after a kill, as of the moment at which it was first looked at."""
@@ -221,19 +227,29 @@ class _Turn:
             self.journal.write(Stage.STORE, {"version": version.id})
         return version.id
 
-    def _gated(self, versions: PolicyVersions, held: Held, version: str, candidate: Path, plan: TurnPlan) -> Ended:
+    def _gated(
+        self,
+        versions: PolicyVersions,
+        held: Held,
+        version: str,
+        candidate: Path,
+        spaces: Mapping[str, ClusterSpace],
+    ) -> Ended:
         """A look at the gate fold is spent before it is taken, and is not spent again for the same turn."""
         with self.stages("gate: the candidate beside the policy in force"):
             state = versions.find(version).state
             if state is State.CALIBRATED:
-                spaces: dict[str, ClusterSpace] = {t.task: t.space for t in plan.tasks if t.space is not None}
                 compared = compare(self.system, candidate, spaces)
                 keys = row_keys(id_ for task in compared for id_ in task.ids)
                 spent = [look for look in versions.looks() if look.version == version]
                 level = spent[-1].level if spent else next_level(versions.looks(), keys)
                 if not spent:
                     versions.log_look(held, version, level, keys, now_s=self.now())
-                verdict = judge(compared, self.order.bar, level=level, seed=self.system.settings.seed)
+                    versions.note(held, version, as_evidence(compared), now_s=self.now())
+                handled_at = {name: task.handled_at for name, task in self.system.settings.tasks.items()}
+                promises = promises_of(versions.find(version), handled_at)
+                seed = self.system.settings.seed
+                verdict = judge(compared, self.order.bar, level=level, seed=seed, promises=promises)
                 state = State.SHADOW if verdict.passed else State.REJECTED
                 self.journal.write(Stage.GATE, verdict.evidence())
                 versions.move(held, version, state, verdict.evidence(), now_s=self.now())

@@ -14,9 +14,10 @@ from tests.loop import turn_world as world
 from tests.loop.turn_world import Stages
 
 from routenlp.errors import LockHeld, MissingData
+from routenlp.loop.compared import from_evidence
 from routenlp.loop.lifecycle import State
 from routenlp.replay.folds import row_hash
-from routenlp.store import rows_book
+from routenlp.store import rows_book, segments
 from routenlp.store.policy_versions import open_versions, read_versions
 from routenlp.store.turn_lock import hold
 from routenlp.worker.turn.journal import Stage, journals
@@ -69,6 +70,13 @@ def test_a_turn_leaves_a_candidate_beside_the_policy_in_force(turned):
         moves = versions.moves(ended.version)
     assert [str(move.after) for move in moves if move.before != move.after] == ["draft", "calibrated", "shadow"]
     assert moves[-1].evidence["kind"] == "gate"
+    kept = next(move.evidence for move in moves if move.evidence["kind"] == "gate rows")
+    rows = from_evidence(kept)
+    with read_versions(world.store_in(root)) as versions:
+        placed = segments.read(versions.folder(ended.version))
+    assert placed
+    assert {task.task for task in rows if task.named_segments} == set(placed)
+    assert {t.task: t.n for t in rows} == {f["task"]: f["rows"] for f in moves[-1].evidence["quality"]}
 
 
 def test_every_number_that_it_decided_on_is_evidence(turned):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from routenlp import wiring
 from routenlp.conformal.verdict import Status
-from routenlp.errors import MissingData
+from routenlp.errors import ArtefactError, MissingData
 from routenlp.loop.clusters import assign
 from routenlp.loop.compared import NO_SEGMENT
 from routenlp.settings import Settings
@@ -71,6 +71,8 @@ class _Comparers:
         if not spaces:
             return None
         rich = wiring.minilm(self._settings, lambda _: None).with_pooling(rich=True)
+        if any(space.mean.shape != (rich.dim // 3,) for space in spaces.values()):
+            raise ArtefactError(version, "has segments of another encoder", "Reject it: `routenlp policies rollback`.")
 
         def segment_of(query: Query) -> int:
             space = spaces.get(query.task)

@@ -16,7 +16,7 @@ from routenlp.cascade.decision import Reach
 from routenlp.conformal.verdict import Status, Verdict
 from routenlp.contracts import Encoder
 from routenlp.replay.backtest.certify import Replays, Target, cheapest_step, replay_all, units_of, verdicts
-from routenlp.replay.backtest.ladder import ContinuationLadder, fit_continuation, ladder_of
+from routenlp.replay.backtest.ladder import STEP, ContinuationLadder, fit_continuation, ladder_of
 from routenlp.replay.backtest.rehearsal import rehearse
 from routenlp.replay.backtest.rows import Rows
 from routenlp.replay.backtest.sla import Sla
@@ -81,7 +81,7 @@ class TaskPolicies:
 
         A `reach` other than the default is the same estimates with fewer calls allowed.
         """
-        return self._tuned(reach, None)
+        return self._tuned(reach, None, FINE_STEP)
 
     def in_time(self, sla: Sla) -> Tuned:
         """The same under limits of latency.
@@ -89,16 +89,16 @@ class TaskPolicies:
         Where no policy keeps the target in time (always-top has no limits), the best of those that are in time: time
         goes before quality here.
         """
-        return self._tuned(self.ladder.reach, sla)
+        return self._tuned(self.ladder.reach, sla, STEP)
 
-    def _tuned(self, reach: Reach, sla: Sla | None) -> Tuned:
-        ladder = ladder_of(self.ladder.fitted, self.train, reach, seed=self.seed, sla=sla, step=FINE_STEP)
+    def _tuned(self, reach: Reach, sla: Sla | None, step: float) -> Tuned:
+        ladder = ladder_of(self.ladder.fitted, self.train, reach, seed=self.seed, sla=sla, step=step)
         replays = rehearse(ladder, self.train, seed=self.seed).replays
-        step = cheapest_step(replays, self.target)
-        if sla is not None and step == 0 and ladder.size > 1:
-            step = 1 + int(np.argmax(replays.quality[1:].mean(axis=1)))
-        rule = ladder.rule(step, self.train)
-        return Tuned(rule, float(replays.quality_ratio[step]), float(replays.cost_ratio[step]))
+        chosen = cheapest_step(replays, self.target)
+        if sla is not None and chosen == 0 and ladder.size > 1:
+            chosen = 1 + int(np.argmax(replays.quality[1:].mean(axis=1)))
+        rule = ladder.rule(chosen, self.train)
+        return Tuned(rule, float(replays.quality_ratio[chosen]), float(replays.cost_ratio[chosen]))
 
 
 def fit_policies(train: Rows, calibrate: Rows, target: Target, *, seed: int) -> TaskPolicies:

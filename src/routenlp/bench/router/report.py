@@ -110,16 +110,19 @@ def reach_table(found: Found) -> Table:
     rows = []
     for name, splits in found.reaches.items():
         over = [s.over_better.estimate for s in splits if s.over_better.estimate is not None]
+        least = [s.least_over_better.estimate for s in splits if s.least_over_better.estimate is not None]
         rows.append(
             (
                 name,
                 *(_mean_cost(splits, reach) for reach in (Reach.DEARER, Reach.ONCE, Reach.NEXT)),
                 interval(over_seeds(over)) if over else "–",
+                interval(over_seeds(least)) if least else "–",
                 _auroc(splits),
                 f"{sum(s.loses for s in splits)} of {len(splits)}",
             )
         )
-    heads = ("recording", "continuation rule", "route only", "cascade only", "rule over the better", "AUROC", "loses")
+    costs = ("continuation rule", "route only", "cascade only")
+    heads = ("recording", *costs, "rule over the better", "the least of any rule", "AUROC", "loses")
     return Table("What the freedom to call any dearer tier at any time is worth", heads, tuple(rows))
 
 

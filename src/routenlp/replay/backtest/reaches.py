@@ -12,15 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from routenlp.cascade.decision import Reach
-from routenlp.replay.backtest.certify import Replays, replay_all
-from routenlp.replay.backtest.ladder import ladder_of
+from routenlp.replay.backtest.certify import Replays, as_replays, replay_all
+from routenlp.replay.backtest.ladder import ContinuationLadder, ladder_of
 from routenlp.replay.backtest.measures import auroc, quality_cost_hull
-from routenlp.replay.backtest.rows import Rows
+from routenlp.replay.backtest.rows import Rows, Run
 from routenlp.replay.intervals import Interval
 from routenlp.training.continuation import FittedContinuation
 from routenlp.types import FloatArray
 
 FREE, RIVALS = Reach.DEARER, (Reach.ONCE, Reach.NEXT)
+PRICES = np.geomspace(1e-3, 30.0, 64)
+"""Of cost, in quality units, at which the router that foresees is tried."""
 INFORMS_FROM = 0.7
 """AUROC from which a confidence is said to inform."""
 
@@ -33,6 +35,9 @@ class Reaches:
     """At the target quality, which policy 0 holds, at whatever cost."""
     over_better: Interval
     """Cost of the free rule over that of the better of route-only and cascade-only: under 1 is a gain."""
+    least_over_better: Interval
+    """The same of a router that knows every cheap tier's signals for nothing and pays for one tier: by the same
+    estimates no rule that buys signals by calling tiers can be under it."""
     auroc: tuple[float | None, ...]
     """Of each cheap tier's confidence for its own quality, cheapest first; None where it gives none."""
 
@@ -51,12 +56,26 @@ def compare_reaches(
     fitted: FittedContinuation, train: Rows, rows: Rows, *, eps: float = 0.03, seed: int, draws: int = 500
 ) -> Reaches:
     """`fitted` on `train`; compared on `rows` at a quality ratio of 1 - eps."""
-    replays = {reach: replay_all(ladder_of(fitted, train, reach, seed=seed), rows) for reach in Reach}
+    ladders = {reach: ladder_of(fitted, train, reach, seed=seed) for reach in Reach}
+    replays = {reach: replay_all(ladder, rows) for reach, ladder in ladders.items()}
     counts = _draw(rows, draws, seed)
     by_reach = {reach: _costs(replay, counts, 1.0 - eps) for reach, replay in replays.items()}
     better = np.min([by_reach[reach] for reach in RIVALS], axis=0)
-    over = by_reach[FREE] / better
-    return Reaches({reach: _interval(costs) for reach, costs in by_reach.items()}, _interval(over), _aurocs(rows))
+    least = _costs(_foreseeing(ladders[FREE], rows), counts, 1.0 - eps)
+    return Reaches(
+        {reach: _interval(costs) for reach, costs in by_reach.items()},
+        _interval(by_reach[FREE] / better),
+        _interval(least / better),
+        _aurocs(rows),
+    )
+
+
+def _foreseeing(ladder: ContinuationLadder, rows: Rows) -> Replays:
+    """At each price, every query at the tier that is worth most once all cheap tiers' answers are known."""
+    seen, tiers = ladder.see(rows), len(rows.tiers)
+    known = seen.quality[2 ** (tiers - 1) - 1]
+    finals = [np.full(rows.n, tiers - 1), *(np.argmax(known - p * seen.relative_cost, axis=1) for p in PRICES)]
+    return as_replays([Run(final, np.eye(tiers, dtype=np.bool_)[final]) for final in finals], rows)
 
 
 def _draw(rows: Rows, draws: int, seed: int) -> FloatArray:

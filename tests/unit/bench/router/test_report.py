@@ -19,7 +19,7 @@ ONE = Interval(0.7, 0.6, 0.8)
 GOOD = Found(
     rankings=[Ranking(s.name, OURS, seed, 0.8, 0.3, 0.6, 900) for s in SETTINGS for seed in (0, 1)],
     worths=[Worth("r", TIER_MEAN, 0, 0.5, 0.7), *(Worth("r", kind, 0, 0.6, 0.5) for kind in KINDS)],
-    reaches={"r": [Reaches(dict.fromkeys(Reach, ONE), ONE, (0.8,))]},
+    reaches={"r": [Reaches(dict.fromkeys(Reach, ONE), ONE, ONE, (0.8,))]},
     decisions={name: Decision(name, 5e-5, 1e-4, 400, 2e4) for name in ("hashed", "static", "minilm")},
     training=Training(10_000, 4, 5.0, 0.05, 8.0, same_bytes=True),
     seeds=2,

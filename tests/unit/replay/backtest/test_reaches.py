@@ -46,6 +46,10 @@ def test_the_interval_of_a_comparison_is_narrower_than_those_it_compares(informe
     assert informed.over_better.high - informed.over_better.low < alone
 
 
+def test_no_rule_costs_less_than_knowing_all_signals_for_nothing(informed):
+    assert informed.least_over_better.estimate < informed.over_better.estimate
+
+
 def test_confidence_that_says_nothing_is_seen_not_to_inform():
     silent = compared("none")
     assert not silent.informs
@@ -99,3 +103,4 @@ def test_where_skipping_tiers_pays_the_free_rule_reaches_what_is_there_to_gain()
     assert found.cost[Reach.DEARER].estimate == pytest.approx(0.193, abs=0.02)
     assert found.over_better.estimate == pytest.approx(0.65, abs=0.06)
     assert found.over_better.high < 0.75
+    assert found.least_over_better.estimate < found.over_better.estimate

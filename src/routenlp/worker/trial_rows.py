@@ -1,4 +1,4 @@
-"""From graded audits to what two policies would have done with them: the rows that a trial is judged on.
+"""From audits to what two policies would have done with them: the rows that a trial is judged on.
 
 On an audit every allowed tier was run, so either policy can be run on it again, and the comparison is paired. Students
 of the two policies are other models under the same name; they answer the audited query here. What endpoints answered
@@ -87,16 +87,16 @@ class AuditComparer:
     segment_of: Callable[[Query], int] | None = None
     """As the gate's rows were placed; None: audits are in no segment, and none is judged."""
     left_out: int = 0
-    """Audits that could not be compared: the top tier's answer, or a grade, is missing."""
-    _rows: dict[str, _Row | None] = field(default_factory=dict)
+    """Audits that could not be compared: the top tier's answer, or a grade, is missing, as yet or for good."""
+    _rows: dict[str, _Row] = field(default_factory=dict)
 
     def rows(self, connection: sqlite3.Connection, since_s: float) -> tuple[Compared, ...]:
         """By task, the audits of requests that came since then, in the order in which they came."""
-        names = audits.graded_since(connection, since_s)
+        names = audits.answered_since(connection, since_s)
         for name in names:
-            if name not in self._rows:
-                self._rows[name] = self._compare(connection, audits.read_audit(connection, name))
-        found = [row for name in names if (row := self._rows[name]) is not None]
+            if name not in self._rows and (row := self._compare(connection, audits.read_audit(connection, name))):
+                self._rows[name] = row
+        found = [self._rows[name] for name in names if name in self._rows]
         self.left_out = len(names) - len(found)
         return tuple(_compared(task, [r for r in found if r.task == task]) for task in sorted({r.task for r in found}))
 

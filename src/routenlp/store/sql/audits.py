@@ -220,9 +220,9 @@ def gold_of(connection: sqlite3.Connection, trace_id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def graded_since(connection: sqlite3.Connection, since_s: float) -> list[str]:
-    """Traces of the graded audits of requests that came since then, in the order in which they came."""
-    return [trace_id for (trace_id,) in connection.execute(statements.GRADED_SINCE, (since_s,))]
+def answered_since(connection: sqlite3.Connection, since_s: float) -> list[str]:
+    """Traces of the audits that every tier answered, graded or not, of requests that came since then, oldest first."""
+    return [trace_id for (trace_id,) in connection.execute(statements.ANSWERED_SINCE, (since_s,))]
 
 
 @dataclass(frozen=True, slots=True)

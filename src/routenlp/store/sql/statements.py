@@ -195,8 +195,8 @@ LABELABLE = """
 SELECT audits.trace_id FROM audits JOIN content ON content.trace_id = audits.trace_id
 WHERE audits.task = ? AND audits.state IN ('answered', 'graded') ORDER BY audits.trace_id
 """
-GRADED_SINCE = """
-SELECT trace_id FROM audits WHERE state = 'graded' AND at_s >= ? ORDER BY at_s, trace_id
+ANSWERED_SINCE = """
+SELECT trace_id FROM audits WHERE state IN ('answered', 'graded') AND at_s >= ? ORDER BY at_s, trace_id
 """
 AUDITED_TASKS = "SELECT DISTINCT task FROM audits ORDER BY task"
 DRAW_GOLD = """

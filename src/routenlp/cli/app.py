@@ -114,11 +114,15 @@ def router_command(
     json_target: JsonTarget = None,
     quick: Annotated[bool, typer.Option("--quick", help="1 seed in place of 5.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="Only this recording; may be repeated.")] = None,
+    speed: Annotated[bool, typer.Option("--speed", help="Time and size alone: a minute.")] = False,
     markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
 ) -> None:
     """How good the router's estimates are, and how fast. Exit code 1 where a check misses its target."""
     from routenlp.cli import router
 
+    if speed:
+        router.bench_speed(os.environ, json_target)
+        return
     router.bench(os.environ, json_target, quick=quick, only=only or [], markdown=markdown)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -12,6 +12,7 @@ from routenlp.bench.frame import at_least, at_most, frame
 from routenlp.bench.router.apgr import OURS, SENTENCES, SETTINGS, Ranking
 from routenlp.bench.router.recordings import KINDS, TIER_MEAN, Worth
 from routenlp.bench.router.run import Found
+from routenlp.bench.router.speed import Decision, Training
 from routenlp.bench.six_tasks.table import TIMING, Table, interval
 from routenlp.cascade.decision import Reach
 from routenlp.replay.backtest.reaches import Reaches
@@ -52,7 +53,7 @@ def tables(found: Found) -> list[Table]:
         aiq_table(found.worths),
         loss_table(found.worths),
         reach_table(found),
-        speed_table(found),
+        speed_table(found.decisions),
     ]
 
 
@@ -141,7 +142,7 @@ def _best_auroc(splits: Sequence[Reaches]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def speed_table(found: Found) -> Table:
+def speed_table(decisions: Mapping[str, Decision]) -> Table:
     """One machine's."""
     rows = tuple(
         (
@@ -150,7 +151,7 @@ def speed_table(found: Found) -> Table:
             f"{d.recorded_p50_s * 1e3:.3f} ({d.recorded_chars:,} characters)",
             f"{d.batch_per_s:,.0f}",
         )
-        for name, d in found.decisions.items()
+        for name, d in decisions.items()
     )
     heads = (
         "encoder",
@@ -191,14 +192,19 @@ def checks(found: Found) -> list[dict[str, object]]:
         if (_best_auroc(splits) or 0.0) >= 0.7:
             over = float(np.mean([s.over_better.estimate or 1.0 for s in splits]))
             out.append(at_most(f"{name}: rule over the better of route-only and cascade-only", over, REACH_AIM))
-    for encoder, decided in found.decisions.items():
-        out.append(at_most(f"decision p50, s, {encoder}", decided.short_p50_s, DECISION_S[encoder]))
-    out.append(at_least("short queries/s in a batch, static", found.decisions["static"].batch_per_s, STATIC_PER_S))
-    out.append(at_most("artefact, MB", found.training.artefact_mb, ARTEFACT_MB))
-    out.append(at_most("loading, s", found.training.load_s, LOAD_S))
-    out.append(at_most("training, s", found.training.train_s, TRAIN_S))
-    out.append(at_least("same bytes from the same seed", float(found.training.same_bytes), 1.0))
-    return out
+    return [*out, *speed_checks(found.decisions, found.training)]
+
+
+def speed_checks(decisions: Mapping[str, Decision], training: Training) -> list[dict[str, object]]:
+    """Those of time and size."""
+    return [
+        *(at_most(f"decision p50, s, {name}", d.short_p50_s, DECISION_S[name]) for name, d in decisions.items()),
+        at_least("short queries/s in a batch, static", decisions["static"].batch_per_s, STATIC_PER_S),
+        at_most("artefact, MB", training.artefact_mb, ARTEFACT_MB),
+        at_most("loading, s", training.load_s, LOAD_S),
+        at_most("training, s", training.train_s, TRAIN_S),
+        at_least("same bytes from the same seed", float(training.same_bytes), 1.0),
+    ]
 
 
 def _reaches_apgr(rankings: Sequence[Ranking], setting: str, target: float) -> dict[str, object]:

@@ -58,7 +58,7 @@ def run(where: Path, encoders: Encoders, progress: Progress, *, seeds: int, only
     begin = time.perf_counter()
     chosen = [source for source in SOURCES if not only or source.name in only]
     with progress.stage("timing decisions and training"):
-        decisions, training = _speed(where, encoders)
+        decisions, training = run_speed(where, encoders)
     rankings = _rankings(where, encoders, progress, seeds)
     found_worths, found_reaches = _recordings(chosen, where, progress, seeds)
     return Found(rankings, found_worths, found_reaches, decisions, training, seeds, time.perf_counter() - begin)
@@ -110,7 +110,8 @@ def _recordings(
     return found, compared
 
 
-def _speed(where: Path, encoders: Encoders) -> tuple[dict[str, Decision], Training]:
+def run_speed(where: Path, encoders: Encoders) -> tuple[dict[str, Decision], Training]:
+    """The part about time and size alone: decisions by encoder, and training."""
     table = speed.recorded(where)
     training, hashed = speed.training(table)
     few = table.rows(np.arange(speed.OTHER_ROWS))

@@ -8,7 +8,7 @@ import pytest
 
 from routenlp.bench.router.apgr import OURS, SETTINGS, Ranking
 from routenlp.bench.router.recordings import KINDS, TIER_MEAN, Worth
-from routenlp.bench.router.report import as_json, checks, notes, over_seeds, tables
+from routenlp.bench.router.report import as_json, checks, notes, over_seeds, speed_checks, tables
 from routenlp.bench.router.run import Found
 from routenlp.bench.router.speed import Decision, Training
 from routenlp.cascade.decision import Reach
@@ -52,6 +52,14 @@ def test_a_good_run_misses_nothing() -> None:
 )
 def test_every_promise_can_be_missed(worse: Found, word: str) -> None:
     assert any(word in str(name) for name in missed(worse))
+
+
+def test_time_and_size_alone_are_held_to_the_same_promises() -> None:
+    alone = speed_checks(GOOD.decisions, GOOD.training)
+    assert alone == checks(GOOD)[-len(alone) :]
+    assert len(alone) == len(GOOD.decisions) + 5
+    slow = {name: replace(d, short_p50_s=1.0) for name, d in GOOD.decisions.items()}
+    assert sum(not check["holds"] for check in speed_checks(slow, GOOD.training)) == len(slow)
 
 
 def test_published_rows_stand_first_and_are_called_so() -> None:

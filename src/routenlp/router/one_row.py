@@ -153,12 +153,15 @@ class _Finish:
         self._maps = stack.maps
         self._mean: list[float] = stack.mean.tolist()
         self._learned: list[int] = stack.learned.tolist()
+        self._all_learned = self._learned == list(range(len(self._mean)))
 
     def __call__(self, blends: list[float], task: int) -> list[float]:
         """K estimates."""
         blend = blends[self._mine]
-        out = self._mean.copy()
         mapped = blend if self._maps is None else self._maps.of_one(blend, task)
+        if self._all_learned:
+            return mapped
+        out = self._mean.copy()
         for k, value in zip(self._learned, mapped, strict=True):
             out[k] = value
         return out

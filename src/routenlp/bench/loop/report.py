@@ -139,8 +139,14 @@ def notes(result: Result) -> list[str]:
         f"Training rows that resemble a held-out row (the same text, Jaccard 0.8, cosine 0.95) were no lesson of any "
         f"arm: {barred}.",
         f"Calibration, gate and test rows that training received, by hash: {result.held_out_seen}.",
-        f"`{ALL_ROWS}` is a yardstick: everything that may be learned from, at once.",
+        *_yardstick(result),
     ]
+
+
+def _yardstick(result: Result) -> list[str]:
+    if not any(point.arm == ALL_ROWS for point in result.figures.points):
+        return []
+    return [f"`{ALL_ROWS}` is a yardstick: everything that may be learned from, at once, for one seed."]
 
 
 def _counts(result: Result) -> str:

@@ -83,26 +83,22 @@ def run(
     counts: dict[str, int] = {}
     for name in workload.folds:
         for seed in range(seeds):
-            arms = (NONE, *ARMS, *((ALL_ROWS,) if yardstick and seed == 0 else ()))
-            if time.perf_counter() - began >= limit_s and not bench.has(name, seed, arms):
-                continue
-            counts[name] = counts.get(name, 0) + 1
-            with progress.stage(f"{name}, seed {seed}") as advance:
-                for done, arm in enumerate(arms, 1):
-                    points += bench.measure(name, seed, arm)
-                    advance(done, len(arms))
+            measured = bench.seed(name, seed, yardstick=yardstick and seed == 0, late=_late(began, limit_s))
+            counts[name] = counts.get(name, 0) + bool(measured)
+            points += measured
+    points = _with_yardstick_everywhere(points)
     if not points:
         raise MissingData("bench loop", f"nothing was measured within {limit_s:g} s", "Give it more time, or a folder.")
-    groups = {name: [e.group for e in folds.test.examples] for name, folds in workload.folds.items()}
+    groups = {name: [e.group for e in workload.folds[name].test.examples] for name in counts}
     with progress.stage("measuring, with draws of seeds and groups"):
         found = figures(points, groups, seed=settings.seed)
         few = [p for p in points if p.task in STRUCTURED]
-        mixed = 0 < len({p.task for p in few}) < len(workload.folds)
+        mixed = 0 < len({p.task for p in few}) < len({p.task for p in points})
         structured = figures(few, groups, seed=settings.seed) if mixed else None
     return Result(
         workload,
         plan,
-        counts,
+        {name: n for name, n in counts.items() if n},
         found,
         structured,
         bench.barred,
@@ -129,6 +125,20 @@ class _Bench:
             self._encoder = wiring.minilm(settings, lambda _: None)
         self._task: str | None = None
         self._courses: dict[int, Course] = {}
+
+    def seed(self, name: str, seed: int, *, yardstick: bool, late: bool) -> list[Point]:
+        """Every arm of one task and seed. When it is `late`, only what is kept: none, where an arm is missing."""
+        arms = (NONE, *ARMS)
+        if late and not self.has(name, seed, arms):
+            return []
+        if yardstick and (not late or self.has(name, seed, (ALL_ROWS,))):
+            arms = (*arms, ALL_ROWS)
+        points: list[Point] = []
+        with self._progress.stage(f"{name}, seed {seed}") as advance:
+            for done, arm in enumerate(arms, 1):
+                points += self.measure(name, seed, arm)
+                advance(done, len(arms))
+        return points
 
     def measure(self, name: str, seed: int, arm: str) -> list[Point]:
         """Points of one arm of one task and seed, from the folder where it has them."""
@@ -195,6 +205,16 @@ def _key(plan: Plan, folds: Folds) -> str:
         for example in part.examples:
             digest.update(row_hash(example).encode())
     return digest.hexdigest()
+
+
+def _late(began: float, limit_s: float) -> bool:
+    return time.perf_counter() - began >= limit_s
+
+
+def _with_yardstick_everywhere(points: Sequence[Point]) -> list[Point]:
+    """Without the yardstick where a task lacks it: means are over the same tasks for all."""
+    having = {p.task for p in points if p.arm == ALL_ROWS}
+    return [p for p in points if p.arm != ALL_ROWS or having == {q.task for q in points}]
 
 
 def _peak_rss_mb() -> float:

@@ -62,6 +62,8 @@ class Arrival:
     """A task, at the first round that does; None: not within the rounds."""
     of_random: float | None
     """The same over random's lessons."""
+    on_the_line: float | None
+    """The same share, read off the straight line from the round before: between measurements, so a guess."""
     gain_over_random: float | None
     """(first tiers' cost - arm's) / (first tiers' cost - random's), at the last round. The paper has 2.3."""
 
@@ -191,8 +193,17 @@ def _arrival(arm: str, standings: Sequence[Standing], first: Standing, goal: Sta
         arm,
         None if soonest is None else soonest.lessons,
         None if soonest is None else soonest.lessons / goal.lessons,
+        None if soonest is None else _crossing([first, *standings], soonest, aim) / goal.lessons,
         (start - _estimate(last)) / (start - aim) if start > aim else None,
     )
+
+
+def _crossing(standings: Sequence[Standing], soonest: Standing, aim: float) -> float:
+    """Lessons at which the line from the standing before `soonest` to it comes down to `aim`."""
+    before = standings[standings.index(soonest) - 1]
+    fall = _estimate(before) - _estimate(soonest)
+    share = (_estimate(before) - aim) / fall if fall > 0.0 else 1.0
+    return before.lessons + share * (soonest.lessons - before.lessons)
 
 
 def _estimate(standing: Standing) -> float:

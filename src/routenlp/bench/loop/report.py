@@ -65,12 +65,14 @@ def arrivals(found: Figures) -> Table:
             a.arm,
             "not within the rounds" if a.lessons is None else f"{a.lessons:,.0f}",
             UNKNOWN if a.of_random is None else f"{a.of_random:.2f}",
+            UNKNOWN if a.on_the_line is None else f"{a.on_the_line:.2f}",
             UNKNOWN if a.gain_over_random is None else f"{a.gain_over_random:.2f}",
         )
         for a in found.arrivals
     )
-    heads = ("arm", "lessons a task until random's final cost", "of random's lessons", "gain over random's at the end")
-    return Table("How soon each arm costs no more than random picks do at the end", heads, rows)
+    heads = ("arm", "lessons a task until random's final cost", "of random's lessons", "on a line between rounds")
+    more = ("gain over random's at the end",)
+    return Table("How soon each arm costs no more than random picks do at the end", (*heads, *more), rows)
 
 
 def ablations(found: Figures) -> Table:
@@ -124,7 +126,7 @@ def notes(result: Result) -> list[str]:
     barred = ", ".join(f"{name} {share:.1%}" for name, share in result.barred.items())
     return [
         f"Seeds: {_counts(result)}. Each draws another tenth of the training rows for the first tiers; the rest "
-        " arrives as traffic without labels. Lessons a task and round: "
+        "arrives as traffic without labels. Lessons a task and round: "
         + ", ".join(str(n) for n in plan.lessons)
         + "; less where they would be over half of the traffic.",
         "A lesson is one answer of the top tier, which replays the data's human labels. All arms buy the same number, "

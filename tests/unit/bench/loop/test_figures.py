@@ -64,8 +64,16 @@ def test_arrival_is_the_first_round_that_costs_no_more_than_random_at_its_end():
     points = [point(NONE, 0, 0.5), *course(RANDOM, 0.4, 0.35, 0.30), *course(COVER, 0.35, 0.30, 0.20)]
     arrivals = {a.arm: a for a in figures(points, GROUPS, seed=0).arrivals}
     assert (arrivals[COVER].lessons, arrivals[COVER].of_random) == (200.0, pytest.approx(2 / 3))
+    assert arrivals[COVER].on_the_line == pytest.approx(2 / 3, abs=0.01)
     assert arrivals[COVER].gain_over_random == pytest.approx(0.3 / 0.2, rel=0.02)
     assert (arrivals[RANDOM].of_random, arrivals[RANDOM].gain_over_random) == (1.0, pytest.approx(1.0))
+
+
+def test_between_rounds_the_arrival_is_read_off_a_line():
+    points = [point(NONE, 0, 0.5), *course(RANDOM, 0.4, 0.30), *course(COVER, 0.40, 0.20)]
+    arrivals = {a.arm: a for a in figures(points, GROUPS, seed=0).arrivals}
+    assert arrivals[COVER].of_random == 1.0
+    assert arrivals[COVER].on_the_line == pytest.approx(150 / 200, abs=0.01)
 
 
 def test_an_arm_that_never_arrives_says_so():

@@ -13,6 +13,8 @@ from routenlp.bench.loop.course import ALL_ROWS, Course, Plan, budgets
 from routenlp.bench.loop.world import held_out_rows
 from routenlp.errors import ContaminatedLessons
 
+pytestmark = pytest.mark.slow  # some thirty fits
+
 PLAN = Plan((15, 20), 0.9)
 EVERYTHING = (NONE, *ARMS, ALL_ROWS)
 

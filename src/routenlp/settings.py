@@ -107,6 +107,9 @@ class TaskSettings(_Frozen, frozen=True):
     guarantee: Literal["quality_ratio", "joint", "conditional", "paper"] = "quality_ratio"
     serve_when: Literal["certified", "asymptotic", "empirical"] = "asymptotic"
     """The weakest status under which cheap tiers may serve."""
+    stale: Literal["top", "serve"] = "top"
+    """After an alarm: the top tier serves until the task is calibrated again, or the last certificate goes on serving,
+    which header, log and metrics say."""
     allowed_tiers: tuple[str, ...] | None = None
     """A wall: no query of this task reaches another tier, be it by routing, failure or audit. None: all tiers."""
     budget: BudgetSettings | None = None
@@ -169,6 +172,15 @@ class AuditSettings(_Frozen, frozen=True):
     tiers: Literal["all"] | tuple[str, ...] = "all"
 
 
+class RecalibrationSettings(_Frozen, frozen=True):
+    """When tasks are calibrated again, beside alarms, voided certificates and labels that were waited for."""
+
+    schedule: Literal["none", "paper"] = "none"
+    """paper: every 48 hours, or when coverage fell by 5 points, on the newest 2,000 audits."""
+    unwatched_days: Positive = 30.0
+    """Without a graded audit, after which a certificate no longer counts: nobody would see that it broke."""
+
+
 class ContentSettings(_Frozen, frozen=True):
     """What is kept of messages and answers."""
 
@@ -215,6 +227,7 @@ class Settings(_Frozen, frozen=True):
     """None: a request without a task is `default`."""
     judge: JudgeSettings | None = None
     audit: AuditSettings = AuditSettings()
+    recalibration: RecalibrationSettings = RecalibrationSettings()
     content: ContentSettings = ContentSettings()
     store: StoreSettings | None = None
     """None: nothing is recorded, and there are no keys."""

@@ -188,7 +188,7 @@ def store(out: Path, trained: Trained, serving: Settings | None, now: datetime) 
     else:
         tasks = wiring.trained_tasks(serving, trained.stop_rule.tasks)
         certificates = issue_all(trained, today, wiring.portfolio(serving), tasks)
-    return stored_router.save(out, trained.encoder, trained.router, trained.stop_rule, certificates)
+    return stored_router.save(out, trained.encoder, trained.router, trained.stop_rule, certificates, trained.ladders)
 
 
 def as_json(trained: Trained, timed: Timed, version: str) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""`routenlp worker`, beside the gateway: audits and grades, the watch over quality, the judging of candidates."""
+"""`routenlp worker`, beside the gateway: audits and grades, the watch over quality, calibration, candidates.
+
+One worker leads, by a lease in the store; another one waits, and takes over when the lease is given up or runs out.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from routenlp import wiring
 from routenlp.cli.live_tiers import LiveTiers
+from routenlp.cli.recalibrate import attempt_words, recalibrator
 from routenlp.cli.screen import open_console, show_lines
 from routenlp.cli.serve import check_installed, settings_file
 from routenlp.cli.trials import trial_judge
@@ -24,12 +29,16 @@ from routenlp.gateway.live import Live
 from routenlp.gateway.logs import set_up_logs
 from routenlp.grading.judge import RUBRIC
 from routenlp.settings import Settings, load
+from routenlp.store.sql import leases
 from routenlp.store.sql.database import locate, mapped, open_store
 from routenlp.store.sql.monitoring import Alarm
+from routenlp.store.sql.recalibrations import Attempt
 from routenlp.worker import grading
 from routenlp.worker.audits import AuditRunner, Ran
 from routenlp.worker.grading import Graded, Grader
+from routenlp.worker.leader import Leader
 from routenlp.worker.monitor import Looked, Monitor, Promised
+from routenlp.worker.recalibration import Recalibrator
 from routenlp.worker.trial import Judge
 
 _LOG = logging.getLogger("routenlp.worker")
@@ -49,58 +58,120 @@ def run(given: Path | None, environ: Mapping[str, str], *, once: bool) -> None:
     set_up_logs([value for name in named if (value := environ.get(name))])
     connection = open_store(store)
     try:
-        with mapped(store), trial_judge(settings, store) as trials:
-            asyncio.run(_work(settings, environ, connection, trials, once=once))
+        with mapped(store), trial_judge(settings, store) as trials, recalibrator(settings, store) as again:
+            asyncio.run(_work(settings, environ, connection, trials, again, once=once))
     finally:
         connection.close()
 
 
+def switch(given: Path | None, environ: Mapping[str, str], *, pause: bool) -> None:
+    """Pauses the workers of the store, or has them go on."""
+    settings = load(settings_file(given), environ, default="")
+    if settings.store is None:
+        raise SettingsError("store", "is not given, and workers work on it", "Give store.url.")
+    store = locate(settings.store.url)
+    connection = open_store(store)
+    try:
+        with mapped(store):
+            if pause:
+                leases.pause(connection, leases.WORKER, "a command", now_s=time.time())
+            else:
+                leases.resume(connection, leases.WORKER)
+    finally:
+        connection.close()
+    words_of = "Workers are paused: no audit is run, no alarm raised." if pause else "Workers go on."
+    show_lines(open_console(stderr=False), [words_of])
+
+
 async def _work(
-    settings: Settings, environ: Mapping[str, str], connection: sqlite3.Connection, trials: Judge, *, once: bool
+    settings: Settings,
+    environ: Mapping[str, str],
+    connection: sqlite3.Connection,
+    trials: Judge,
+    again: Recalibrator,
+    *,
+    once: bool,
 ) -> None:
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
-    async with new_session() as session:
+    leader = Leader(again.store)
+    async with new_session() as session, leader:
         live = await asyncio.to_thread(build_live, settings, environ, session)
-        runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
-        monitor = Monitor(connection, _Promises(settings), time.time)
         console = open_console(stderr=False)
         while not over.is_set():
-            try:
-                ran, graded = await runner.run(BATCH), await grader.run(BATCH)
-                looked = monitor.run(BATCH)
-            except sqlite3.OperationalError as exc:
+            if why_not := leader.why_not():
                 if once:
-                    raise
-                # Another process writes for long, or the disk is full: what was taken is taken again later.
-                _LOG.warning("the store did not take what an audit brought: %s", exc)
-                ran, graded, looked = Ran(), Graded(), Looked()
-            if await _changed(trials, settings, live.revision):
+                    show_lines(console, [why_not])
+                    return
+                await _wait(over)
+                continue
+            runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
+            done = await _round(runner, grader, Monitor(connection, _Promises(settings), time.time), once=once)
+            moved, calibrated = await _changed(trials, again, settings, live.revision)
+            if moved:
                 live = await asyncio.to_thread(build_live, settings, environ, session, before=live)
-                runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
-            busy = ran.answered or graded.by_metric or graded.by_judge or looked.watched or looked.kept
-            if busy or ran.missing or once:
-                show_lines(console, [words(ran, graded), *map(alarm_words, looked.alarms)])
-            for alarm in looked.alarms:
+            if done.busy or done.ran.missing or calibrated or once:
+                show_lines(console, [words(done.ran, done.graded), *map(alarm_words, done.looked.alarms)])
+                show_lines(console, [line for attempt in calibrated for line in attempt_words(attempt)])
+            for alarm in done.looked.alarms:
                 _LOG.error("%s", alarm_words(alarm))
-            if once and not busy:
+            if once and not done.busy:
                 return
-            if not busy:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(over.wait(), EVERY_S)
+            if not done.busy:
+                await _wait(over)
 
 
-async def _changed(trials: Judge, settings: Settings, revision: int) -> bool:
-    """One look at what is on trial; whether other policies serve since. What fails here must not end the audits."""
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """One round."""
+
+    ran: Ran = field(default_factory=Ran)
+    graded: Graded = field(default_factory=Graded)
+    looked: Looked = field(default_factory=Looked)
+
+    @property
+    def busy(self) -> bool:
+        return bool(
+            self.ran.answered
+            or self.graded.by_metric
+            or self.graded.by_judge
+            or self.looked.watched
+            or self.looked.kept
+        )
+
+
+async def _round(runner: AuditRunner, grader: Grader, monitor: Monitor, *, once: bool) -> _Done:
     try:
+        return _Done(await runner.run(BATCH), await grader.run(BATCH), monitor.run(BATCH))
+    except sqlite3.OperationalError as exc:
+        if once:
+            raise
+        # Another process writes for long, or the disk is full: what was taken is taken again later.
+        _LOG.warning("the store did not take what an audit brought: %s", exc)
+        return _Done()
+
+
+async def _wait(over: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(over.wait(), EVERY_S)
+
+
+async def _changed(trials: Judge, again: Recalibrator, settings: Settings, revision: int) -> tuple[bool, list[Attempt]]:
+    """One look at what is on trial, and at what is to be calibrated; whether other policies serve since.
+
+    What fails here must not end the audits.
+    """
+    attempts: list[Attempt] = []
+    try:
+        attempts = await asyncio.to_thread(again.look)
         looked = await asyncio.to_thread(trials.look)
         if looked is not None and looked.moved:
             show_lines(open_console(stderr=False), [trial_words(looked)])
-        return wiring.policies_in_force(settings).revision != revision
-    except (RouteNlpError, sqlite3.Error) as exc:
-        _LOG.error("what is on trial could not be judged: %s", exc)
-        return False
+        return wiring.policies_in_force(settings).revision != revision, attempts
+    except (RouteNlpError, sqlite3.Error, OSError) as exc:
+        _LOG.error("what is on trial, or to be calibrated, could not be judged: %s", exc)
+        return False, attempts
 
 
 def words(ran: Ran, graded: Graded) -> str:
@@ -115,6 +186,8 @@ def words(ran: Ran, graded: Graded) -> str:
 def alarm_words(alarm: Alarm) -> str:
     """What happened, and what follows from it."""
     found = alarm.evidence
+    if "why" in found:
+        return f"Alarm: {alarm.task} is watched no more. {found['why']} The top tier serves it from now on."
     return (
         f"Alarm: the quality of {alarm.task} is under what {found['guarantee']} at {found['target']} promises, after "
         f"{found['audits_seen']} audits. The top tier serves it from now on, and new audits go to its calibration."

@@ -21,16 +21,37 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(label, name="label")
     app.command("worker")(worker_command)
     app.add_typer(alarms, name="alarms")
+    app.command("recalibrate")(recalibrate_command)
+    app.command("calibrate", help="`recalibrate`, for the first time.")(recalibrate_command)
 
 
 def worker_command(
     settings: SettingsFile = None,
     once: Annotated[bool, typer.Option("--once", help="Do what can be done now, and end.")] = False,
+    pause: Annotated[bool, typer.Option("--pause", help="Have every worker of this store stop working.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Have them go on.")] = False,
 ) -> None:
-    """Runs every allowed tier on audited queries and grades the answers, beside the gateway."""
+    """Runs every allowed tier on audited queries, grades the answers, watches over quality, calibrates again."""
     from routenlp.cli import worker
 
+    if pause or resume:
+        worker.switch(settings, os.environ, pause=pause)
+        return
     worker.run(settings, os.environ, once=once)
+
+
+def recalibrate_command(
+    settings: SettingsFile = None,
+    task: Annotated[str | None, typer.Option(help="This task alone; else all that the policy serves.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come of it, and change nothing.")] = False,
+    json_target: Annotated[
+        str | None, typer.Option("--json", help="Write it as JSON: a file, or - for stdout.")
+    ] = None,
+) -> None:
+    """Proves a task's policies anew on graded audits, and serves by the best that passes, as a new version."""
+    from routenlp.cli import recalibrate
+
+    recalibrate.run(settings, os.environ, task, json_target, dry_run=dry_run)
 
 
 @label.command("export")

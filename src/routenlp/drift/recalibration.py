@@ -76,6 +76,19 @@ def due(standing: Standing, schedule: PaperSchedule | None = None) -> Trigger | 
     return next((trigger for trigger, holds in found.items() if holds), None)
 
 
+FIRST_LOOK = 0.75
+"""Of what is left of delta, that a look at some rows may spend."""
+
+
+def level(delta: float, looks: int) -> float:
+    """At which rows may be tested that `looks` earlier attempts have tested too, together with other rows or not.
+
+    Promise: over all attempts that share a row the levels sum to less than `delta`. Most of it goes to the first one,
+    because an attempt is made when it is likely to pass. Rows that none has tested are as good as new.
+    """
+    return delta * FIRST_LOOK * (1.0 - FIRST_LOOK) ** looks
+
+
 def _fell(standing: Standing, drop: float) -> bool:
     then, now = standing.coverage_then, standing.coverage_now
     return then is not None and now is not None and then - now >= drop - 1e-12

@@ -126,7 +126,7 @@ def _walk(bench: _Bench, tasks: tuple[int, ...], asked: Wanted) -> Walk:
         return Walk(names, asked, 0, Status.UNCERTIFIED, _nothing(target, bool(tested.any())), None)
     of_training, units = bench.units(tasks)
     seen, rehearsal = bench.seen.rows(tested), Rehearsal(bench.rehearsed.rows(trained), of_training)
-    verdict = _chosen(seen, rehearsal, asked, units)
+    verdict = choose(seen, rehearsal, asked, units)
     best = cheapest_step(seen, target)
     cost = seen.cost_usd.sum(axis=1)
     proved = verdict.status in (Status.CERTIFIED, Status.ASYMPTOTIC) and cost[verdict.selected] <= cost[best]
@@ -134,7 +134,7 @@ def _walk(bench: _Bench, tasks: tuple[int, ...], asked: Wanted) -> Walk:
     return Walk(names, asked, verdict.selected, verdict.status, verdict, needed)
 
 
-def _chosen(seen: Replays, rehearsal: Rehearsal, asked: Wanted, units: Units) -> Verdict:
+def choose(seen: Replays, rehearsal: Rehearsal, asked: Wanted, units: Units) -> Verdict:
     """The boldest policy with a status of at least `serve_when`: finite-sample, else asymptotic, else the tuned one."""
     target = asked.target
     proved = [verdicts(seen, rehearsal, target, units, asymptotic=a)[target.walked] for a in (False, True)]

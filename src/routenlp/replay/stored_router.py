@@ -14,6 +14,8 @@ from routenlp.conformal.certificate import Certificate, from_json, to_json
 from routenlp.contracts import Encoder, Router, StoredEncoder
 from routenlp.errors import ArtefactError, MissingData
 from routenlp.portfolio.prices import Price
+from routenlp.replay.rungs import PART as LADDER_PART
+from routenlp.replay.rungs import KeptLadder, as_part
 from routenlp.replay.trained import usd_per_token
 from routenlp.router.learned import LearnedRouter
 from routenlp.router.token_costs import TokenCosts
@@ -61,8 +63,9 @@ def save(
     router: Router,
     stop_rule: ContinuationRule,
     certificates: Mapping[str, Certificate] | None = None,
+    ladders: Mapping[str, KeptLadder] | None = None,
 ) -> str:
-    """Write to `folder`, which must not exist; returns the artefact's version."""
+    """Write to `folder`, which must not exist; returns the artefact's version. `ladders`: by task."""
     proved = {task: to_json(certificate) for task, certificate in sorted((certificates or {}).items())}
     parts = {
         "encoder": encoder.parts(),
@@ -70,6 +73,8 @@ def save(
         "stop_rule": stop_rule.parts(),
         "proof": Parts("proof/certificates", {}, {"certificates": proved}),
     }
+    if ladders:
+        parts[LADDER_PART] = as_part(ladders)
     return artefacts.write(folder, parts)
 
 

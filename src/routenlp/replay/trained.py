@@ -27,6 +27,7 @@ from routenlp.replay.compared import Placed, Used, place, use
 from routenlp.replay.outcomes.folds import OutcomeFolds, fold_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.replay.outcomes.tiers import Tiers, asked_tiers, efficient_tiers
+from routenlp.replay.rungs import KeptLadder, keep
 from routenlp.replay.text_readers import READERS, ReadTexts, SentenceEncoders, Sentences, as_read
 from routenlp.replay.wanted import WantedOfTasks
 from routenlp.router.learned import LearnedRouter
@@ -101,6 +102,8 @@ class Trained:
     sizes: Mapping[str, int]
     """Queries by fold."""
     notes: tuple[str, ...]
+    ladders: Mapping[str, KeptLadder] = field(default_factory=dict)
+    """By task: what its policies are walked along again."""
 
     @property
     def walks(self) -> tuple[Walk, ...]:
@@ -147,7 +150,10 @@ def train(
     tokens = _tokens(table, at.train, chosen, means, read)
     ladder = _ladder(folds.train, asked, tokens, used, seed)
     walks = certify_tasks(ladder, folds.train, folds.calibrate, asked, seed=seed)
-    return _trained(ladder, folds, walks, read, chosen, _prices(means, chosen) if tokens else None, used)
+    trained = _trained(ladder, folds, walks, read, chosen, _prices(means, chosen) if tokens else None, used)
+    every = table.texts or ()
+    texts = [every[row] for row in at.train]
+    return replace(trained, ladders=keep(ladder, folds.train, texts, seed=seed))
 
 
 def _refuse_selected(table: OutcomeTable) -> None:

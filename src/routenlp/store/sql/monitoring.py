@@ -121,6 +121,14 @@ def every_alarm(connection: sqlite3.Connection) -> list[Alarm]:
     return [Alarm(task, at_s, policy, json.loads(found), *ended) for task, at_s, policy, found, *ended in rows]
 
 
+def raise_alarm(connection: sqlite3.Connection, alarm: Alarm) -> None:
+    """Of what no detector sees; nothing where one is open already."""
+    with transaction(connection):
+        raised = (alarm.task, alarm.raised_s, alarm.policy, json.dumps(alarm.evidence, sort_keys=True))
+        if connection.execute(statements.RAISE_ALARM, raised).rowcount > 0:
+            connection.execute(statements.TOUCH_POINTER)
+
+
 def clear_alarm(connection: sqlite3.Connection, task: str, by: str, *, now_s: float) -> bool:
     """The task is served by its policy again; False where no alarm was open. `by`: what cleared it, in words."""
     with transaction(connection):

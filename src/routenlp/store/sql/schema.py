@@ -249,7 +249,32 @@ CREATE TABLE alarms (
 CREATE UNIQUE INDEX one_open_alarm ON alarms (task) WHERE cleared_s IS NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+_VERSION_6 = """
+CREATE TABLE recalibrations (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_s REAL NOT NULL,
+  task TEXT NOT NULL,
+  trigger_word TEXT NOT NULL,
+  result TEXT NOT NULL,
+  version TEXT,
+  evidence TEXT NOT NULL
+);
+CREATE INDEX recalibrations_by_task ON recalibrations (task, seq);
+
+CREATE TABLE leases (
+  name TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  until_s REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE paused (
+  name TEXT PRIMARY KEY,
+  at_s REAL NOT NULL,
+  by_whom TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -249,3 +249,40 @@ INSERT INTO alarms (task, raised_s, policy, evidence) VALUES (?, ?, ?, ?) ON CON
 """
 CLEAR_ALARM = "UPDATE alarms SET cleared_s = ?, cleared_by = ? WHERE task = ? AND cleared_s IS NULL"
 TOUCH_POINTER = "UPDATE policy_pointer SET revision = revision + 1"
+
+LAST_ALARM = "SELECT max(raised_s) FROM alarms WHERE task = ?"
+CARRY_DETECTOR = "UPDATE detectors SET policy = ? WHERE task = ? AND policy = ?"
+
+PUT_RECALIBRATION = """
+INSERT INTO recalibrations (at_s, task, trigger_word, result, version, evidence) VALUES (?, ?, ?, ?, ?, ?)
+"""
+RECALIBRATIONS = """
+SELECT at_s, task, trigger_word, result, version, evidence FROM recalibrations
+WHERE ? IS NULL OR task = ? ORDER BY seq
+"""
+LAST_RECALIBRATION = """
+SELECT at_s, task, trigger_word, result, version, evidence FROM recalibrations WHERE task = ? ORDER BY seq DESC LIMIT 1
+"""
+RECALIBRATION_COUNTS = "SELECT trigger_word, result, count(*) FROM recalibrations GROUP BY trigger_word, result"
+GRADED_COUNT = "SELECT count(*) FROM audits WHERE task = ? AND state = 'graded' AND at_s >= ?"
+LEASE = "SELECT holder, until_s FROM leases WHERE name = ?"
+TAKE_LEASE = "INSERT OR REPLACE INTO leases (name, holder, until_s) VALUES (?, ?, ?)"
+END_LEASE = "DELETE FROM leases WHERE name = ? AND holder = ?"
+PAUSED = "SELECT at_s, by_whom FROM paused WHERE name = ?"
+PAUSE = "INSERT OR REPLACE INTO paused (name, at_s, by_whom) VALUES (?, ?, ?)"
+RESUME = "DELETE FROM paused WHERE name = ?"
+
+LAST_GRADED = "SELECT max(at_s) FROM audits WHERE task = ? AND state = 'graded'"
+REQUESTS_OF = "SELECT count(*), min(at_s) FROM traces WHERE task = ? AND at_s > ?"
+MISSING_COUNT = "SELECT count(*) FROM audits WHERE task = ? AND state = 'missing' AND at_s >= ?"
+COVERAGE = """
+SELECT coalesce(sum(steps = 1), 0), count(*) FROM (
+  SELECT traces.steps AS steps FROM audits JOIN traces ON traces.id = audits.trace_id
+  WHERE audits.task = ? AND audits.state = 'graded' AND audits.tiers NOT LIKE '%"' || traces.first_tier || '"]'
+    AND (SELECT max(quality) FROM grades WHERE grades.trace_id = audits.trace_id AND tier = traces.first_tier) >= ?
+  ORDER BY audits.at_s DESC LIMIT ?)
+"""
+SEEN_BEFORE_ALARM = """
+SELECT trace_id FROM watched WHERE task = ? AND went_to = 'detector'
+  AND EXISTS (SELECT 1 FROM alarms WHERE alarms.task = watched.task AND cleared_s IS NULL)
+"""

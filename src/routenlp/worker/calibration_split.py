@@ -1,0 +1,103 @@
+"""Which audits a recalibration tests, which choose how, and what it puts on record of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from routenlp.cascade.decision import Utility
+from routenlp.replay.audited import AuditRow, Walked, is_guide
+from routenlp.replay.rungs import Rung
+from routenlp.replay.wanted import Wanted
+from routenlp.worker.calibration_rows import Gathered
+
+MORE = 1.25
+"""Times the labels tested, at the least, before the next attempt."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """In time order."""
+
+    rows: tuple[AuditRow, ...]
+    """To be tested."""
+    guide: tuple[AuditRow, ...]
+    """Choose where the walk begins, and how far a judge is trusted."""
+    looks: int
+    """Earlier attempts that tested some of `rows`."""
+    first_s: float | None
+    """Of `rows`, like the next."""
+    last_s: float | None
+
+
+def split_audits(found: Gathered, tested: Sequence[Mapping[str, Any]], pool_s: float, newest: int | None) -> Split:
+    """`tested`: evidence of earlier attempts, the oldest first. `newest`: so many at most; None: all of the pool.
+
+    Once as many audits are new as the last attempt tested, the new ones are tested alone.
+    """
+    pool = [i for i, at_s in enumerate(found.at_s) if at_s >= pool_s]
+    pool = pool if newest is None else pool[-newest:]
+    if tested and pool:
+        newer = [i for i in pool if found.at_s[i] > tested[-1]["last_s"]]
+        pool = newer if len(newer) >= tested[-1]["n"] else pool
+    chosen = set(pool)
+    earlier = [i for i in range(len(found.rows)) if i not in chosen]
+    if any(found.rows[i].gold is None for i in pool) or not earlier:
+        guides = [i for i in pool if is_guide(found.rows[i].id)]
+        earlier, pool = [*earlier, *guides], [i for i in pool if not is_guide(found.rows[i].id)]
+    first = found.at_s[pool[0]] if pool else None
+    looks = sum(first is not None and look["last_s"] >= first for look in tested)
+    last = found.at_s[pool[-1]] if pool else None
+    return Split(tuple(found.rows[i] for i in pool), tuple(found.rows[i] for i in earlier), looks, first, last)
+
+
+def few(split: Split, fewest: int, waiting: int) -> str:
+    """Why nothing was tested."""
+    if waiting:
+        return f"{waiting} audits were drawn for a gold label and have none yet: without them the draw is no draw."
+    return f"{len(split.rows)} labels can be tested, and under {fewest} no policy can pass."
+
+
+def evidence_of(walked: Walked, asked: Wanted, rungs: Sequence[Rung], split: Split) -> dict[str, Any]:
+    """JSON values."""
+    verdict = walked.verdict
+    return {
+        "level": asked.target.delta,
+        "first_s": split.first_s,
+        "last_s": split.last_s,
+        "n": len(split.rows),
+        "gold": walked.gold,
+        "judged": walked.judged,
+        "judge_trusted": walked.lam,
+        "rule": verdict.rule,
+        "target": verdict.target,
+        "status": str(verdict.status),
+        "method": str(verdict.method),
+        "groups": verdict.groups,
+        "estimate": verdict.estimate,
+        "bound": verdict.bound,
+        "p_values": [float(p) for p in np.round(verdict.p_values, 6)],
+        "tested_from": verdict.tested_from,
+        "step": walked.step,
+        "policies": len(rungs) - 1,
+        "rung": _rung(rungs[walked.step]),
+        "cost_ratio": walked.cost_ratio,
+        "labels_needed": walked.labels_needed,
+        "reason": verdict.reason,
+    }
+
+
+def more_labels(walked: Walked, split: Split) -> int:
+    """Graded audits until the next attempt is worth while."""
+    n = len(split.rows)
+    more = max(n if walked.labels_needed is None else walked.labels_needed, (MORE - 1.0) * n)
+    return round(more * (n + len(split.guide)) / n) if not walked.step else 0
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    if isinstance(rung, Utility):
+        return {"price": rung.price, "margin": rung.margin, "looks_ahead": rung.options is not None}
+    return {"limit": rung}

@@ -1,0 +1,341 @@
+"""Calibrates tasks again: when there is a reason to, on graded audits alone, with a new version as the outcome.
+
+    reason? ─▶ enough labels? ─▶ gather audits ─▶ walk the task's ladder ─▶ a policy passed ─▶ new version, active
+                 │ no                                  │ none passed
+                 └────────▶ on record, with what is needed ◀┘           what served before, or instead, goes on
+
+After an alarm only audits of later queries count. Rows that an earlier attempt tested may be tested again, at a smaller
+share of delta (`drift.recalibration.level`). Nothing here waits: a round looks, acts, or leaves it to a later one.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from routenlp import wiring
+from routenlp.cascade.policy import Policy
+from routenlp.conformal.certificate import voided_by
+from routenlp.drift.recalibration import PaperSchedule, Standing, Trigger, due, level
+from routenlp.errors import IllegalMove, LockHeld, MissingData
+from routenlp.loop.lifecycle import State
+from routenlp.replay.audited import AuditRow, Played, Walked, fewest_rows, play, walk_audits
+from routenlp.replay.rungs import KeptLadder, Rung, rungs_of
+from routenlp.replay.wanted import Wanted
+from routenlp.settings import Settings
+from routenlp.store.policy_versions import PolicyVersions
+from routenlp.store.sql import monitoring, recalibrations, statements
+from routenlp.store.sql.recalibrations import Attempt, Result
+from routenlp.store.turn_lock import Held, hold
+from routenlp.wiring import Serving
+from routenlp.worker.calibration_rows import AWAITS_GOLD, Gathered, gather
+from routenlp.worker.calibration_split import Split, evidence_of, few, more_labels, split_audits
+from routenlp.worker.renewed import Renewal, kept_ladders, write_renewed
+from routenlp.worker.unwatched import Blindness
+
+_LOG = logging.getLogger("routenlp.worker")
+
+RECALIBRATION = "recalibration"
+"""What the origin of a version begins with that was made here."""
+_URGENT = frozenset({Trigger.ALARM, Trigger.VOIDED, Trigger.HAND})
+"""These end a trial that is under way: the candidate was compared with a policy that no longer holds."""
+_WAITS = frozenset({Trigger.ALARM, Trigger.VOIDED, Trigger.LABELS})
+"""These stay until there is a certificate: after one attempt the next one waits for labels."""
+AGAIN_S = 600.0
+"""Until it is looked again whether audits that were drawn for gold have it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InForce:
+    """What serves."""
+
+    folder: Path
+    serving: Serving
+    since_s: float
+    """Since when the tiers' models are those of now; 0: as long as there is a record."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy, at the prices and tasks of now."""
+        return self.serving.policy
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a task is to be calibrated now."""
+
+    task: str
+    trigger: Trigger
+
+
+@dataclass(slots=True, eq=False)
+class Recalibrator:
+    """Of one worker or command. Not for two threads."""
+
+    settings: Settings
+    store: Path
+    versions: PolicyVersions
+    connection: sqlite3.Connection
+    clock: Callable[[], float]
+    _kept: tuple[int, InForce | None] | None = None
+
+    def look(self) -> list[Attempt]:
+        """Every task that has a reason to be calibrated, once. Attempts that failed are among what is returned."""
+        now = self.in_force()
+        if now is None:
+            return []
+        found = []
+        for task in sorted(now.policy.tasks):
+            self._watch(now, task)
+            reason = self.reason(now, task)
+            if reason is not None and (attempt := self._attempted(reason)) is not None:
+                found.append(attempt)
+                now = self.in_force() or now
+        return found
+
+    def _attempted(self, reason: Reason) -> Attempt | None:
+        """None where another process has the lock: a later round tries again."""
+        try:
+            return self.attempt(reason)
+        except LockHeld:
+            return None
+
+    def _watch(self, now: InForce, task: str) -> None:
+        """Raises an alarm for a certificate that nobody watches."""
+        certificate = now.policy.certificates.get(task)
+        if certificate is None or task in monitoring.open_alarms(self.connection):
+            return
+        blind = Blindness(self.connection, self.settings)
+        alarm = blind.alarm(task, certificate, now.policy.version, self.clock())
+        if alarm is not None:
+            _LOG.error("%s is watched no more: %s", task, alarm.evidence["why"])
+            monitoring.raise_alarm(self.connection, alarm)
+
+    def in_force(self) -> InForce | None:
+        """What serves; None without a policy."""
+        pointer = self.versions.pointer()
+        if self._kept is not None and self._kept[0] == pointer.revision:
+            return self._kept[1]
+        named = self.settings.policy.folder
+        folder = self.versions.folder(pointer.active) if pointer.active else Path(named).expanduser() if named else None
+        serving = wiring.serving_policy(self.settings, folder) if folder is not None else None
+        found = None
+        if folder is not None and serving is not None:
+            found = InForce(folder, serving, self._since_s(pointer.active))
+        self._kept = (pointer.revision, found)
+        return found
+
+    def reason(self, now: InForce, task: str) -> Reason | None:
+        """Why to calibrate `task` in this round; None: there is no reason, or not yet enough to do it on."""
+        standing = self._standing(now, task)
+        trigger = due(standing, PaperSchedule() if self._paper else None)
+        if trigger is None or (trigger not in _URGENT and self.versions.pointer().candidate is not None):
+            return None
+        tried = self._tried(now, task, voided=standing.voided)
+        if trigger in _WAITS and tried is not None:
+            early = tried.evidence.get("waits_for_gold", False) and 0.0 <= self.clock() - tried.at_s < AGAIN_S
+            if early or standing.labels < (standing.labels_wanted or 0):
+                return None
+        return Reason(task, trigger)
+
+    def attempt(self, reason: Reason, *, dry_run: bool = False) -> Attempt:
+        """Calibrates the task, whatever the reason. Raises `LockHeld` where a turn or a person moves policies.
+
+        `dry_run`: nothing is written, and no share of delta is spent.
+        """
+        now = self.in_force()
+        if now is None:
+            raise MissingData("policy", "is not there: nothing was trained", "Run `routenlp train`, or name a folder.")
+        if reason.task not in now.policy.tasks:
+            known = ", ".join(sorted(now.policy.tasks))
+            raise MissingData(f"task {reason.task!r}", "is not one that the policy serves", f"It serves {known}.")
+        if dry_run:
+            return self._walk(now, reason, None)
+        with hold(self.store, "recalibration", self.clock()) as held:
+            attempt = self._walk(now, reason, held)
+            recalibrations.put_attempt(self.connection, attempt)
+        return attempt
+
+    def pool_s(self, now: InForce, task: str) -> float:
+        """Since when audits count: the task's last alarm, or other models."""
+        return max(now.since_s, recalibrations.last_alarm_s(self.connection, task) or 0.0)
+
+    def _walk(self, now: InForce, reason: Reason, held: Held | None) -> Attempt:
+        task, asked = reason.task, self._asked(reason.task)
+        kept = kept_ladders(now.folder).get(task)
+        rungs = rungs_of(now.policy.stop_rule, task, kept)
+        if rungs is None:
+            return self._ended(reason, "refused", {"reason": "The policy has no ladder for this task: train it."})
+        pool_s = self.pool_s(now, task)
+        found = gather(self.connection, now.policy, task, kept, pool_s)
+        earlier = [a.evidence for a in recalibrations.attempts(self.connection, task) if a.tested]
+        newest = PaperSchedule().newest if self._paper else None
+        split = split_audits(found, earlier, pool_s, newest)
+        tested = replace(asked, target=replace(asked.target, delta=level(asked.target.delta, split.looks)))
+        evidence = self._evidence(now, reason, found, split, kept, pool_s)
+        fewest = fewest_rows(tested.target)
+        waiting = found.left_out.get(AWAITS_GOLD, 0)
+        if len(split.rows) < fewest or waiting:
+            more = 0 if waiting else fewest - len(split.rows)
+            evidence |= {"wanted": evidence["graded"] + more, "waits_for_gold": bool(waiting)}
+            evidence |= {
+                "labels_needed": max(fewest - len(split.rows), waiting),
+                "reason": few(split, fewest, waiting),
+            }
+            return self._ended(reason, "too few labels", evidence)
+        walked = self._walked(now, task, rungs, kept, split, tested)
+        evidence |= evidence_of(walked, tested, rungs, split) | {
+            "wanted": evidence["graded"] + more_labels(walked, split)
+        }
+        if not walked.step:
+            return self._ended(reason, "not proved", evidence)
+        if held is None:
+            return self._ended(reason, "active", evidence)
+        renewal = Renewal(task, rungs[walked.step], walked.verdict, datetime.fromtimestamp(self.clock(), UTC))
+        return self._activate(now, reason, renewal, evidence, held)
+
+    def _walked(
+        self, now: InForce, task: str, rungs: tuple[Rung, ...], kept: KeptLadder | None, split: Split, asked: Wanted
+    ) -> Walked:
+        policy = now.policy
+
+        def played(rows: tuple[AuditRow, ...]) -> Played:
+            return play(policy.router, policy.stop_rule, task, rungs, rows)
+
+        return walk_audits(
+            split.rows, played(split.rows), split.guide, played(split.guide), kept, asked, seed=self.settings.seed
+        )
+
+    def _activate(
+        self, now: InForce, reason: Reason, renewal: Renewal, evidence: dict[str, Any], held: Held
+    ) -> Attempt:
+        """A new version serves; the alarm is over, and the other tasks' detectors go on."""
+        alarmed = set(monitoring.open_alarms(self.connection)) - {reason.task}
+        with tempfile.TemporaryDirectory(dir=self.store.parent, prefix=".recalibrated-") as at:
+            folder = Path(at) / "policy"
+            renewed = write_renewed(now.folder, folder, now.policy, renewal, alarmed)
+            self._adopt(now, held)
+            origin = f"{RECALIBRATION} of {reason.task}: {reason.trigger}"
+            version = self.versions.add(held, folder, origin=origin, now_s=self.clock())
+        evidence |= {
+            "certificate": renewed.certificate.id,
+            "carried": list(renewed.carried),
+            "left_behind": list(renewed.left_behind),
+        }
+        for after in (State.CALIBRATED, State.ACTIVE):
+            if version.state not in (after, State.ACTIVE):
+                version = self.versions.move(held, version.id, after, evidence, now_s=self.clock())
+        by = f"calibrated again as policy {version.id}"
+        monitoring.clear_alarm(self.connection, reason.task, by, now_s=self.clock())
+        after_it = self.in_force()
+        for task in renewed.carried:
+            if after_it is not None:
+                recalibrations.carry_detector(self.connection, task, now.policy.version, after_it.policy.version)
+        return self._ended(reason, "active", evidence, version.id)
+
+    def _adopt(self, now: InForce, held: Held) -> None:
+        """The folder that the settings name becomes the first version, so that there is a way back."""
+        if self.versions.pointer().active is None:
+            with suppress(IllegalMove):  # proved for something else: a way back to it would help nobody
+                self.versions.adopt(held, now.folder, origin="policy.folder", now_s=self.clock())
+
+    def _ended(
+        self, reason: Reason, result: Result, evidence: Mapping[str, Any], version: str | None = None
+    ) -> Attempt:
+        return Attempt(reason.task, self.clock(), str(reason.trigger), result, version, evidence)
+
+    def _evidence(
+        self, now: InForce, reason: Reason, found: Gathered, split: Split, kept: KeptLadder | None, pool_s: float
+    ) -> dict[str, Any]:
+        before = now.policy.certificates.get(reason.task)
+        return {
+            "kind": "recalibration",
+            "task": reason.task,
+            "trigger": str(reason.trigger),
+            "policy": now.policy.version,
+            "audits_since_s": pool_s,
+            "graded": recalibrations.graded_count(self.connection, reason.task, pool_s),
+            "coverage": self._coverage(reason.task),
+            "left_out": dict(found.left_out),
+            "missing": found.missing,
+            "guide": len(split.guide),
+            "looks": split.looks,
+            "ladder": "kept with the policy" if kept is not None else "fixed",
+            "before": {
+                "status": str(now.serving.statuses[reason.task]),
+                "certificate": None if before is None else before.id,
+                "estimate": None if before is None else before.estimate,
+                "bound": None if before is None else before.bound,
+            },
+            "level": None,
+        }
+
+    def _tried(self, now: InForce, task: str, *, voided: bool) -> Attempt | None:
+        """The last attempt, where it was at what is wrong now."""
+        last = recalibrations.last_attempt(self.connection, task)
+        if last is None or last.at_s < self.pool_s(now, task):
+            return None
+        return last if not voided or last.evidence.get("policy") == now.policy.version else None
+
+    def _standing(self, now: InForce, task: str) -> Standing:
+        last = recalibrations.last_attempt(self.connection, task)
+        certificate = now.policy.certificates.get(task)
+        voided = certificate is not None and bool(voided_by(certificate, now.policy.proved_for()))
+        alarmed = task in monitoring.open_alarms(self.connection)
+        tried = self._tried(now, task, voided=voided)
+        paper = self._paper
+        return Standing(
+            alarmed=alarmed,
+            voided=voided,
+            since_s=None if last is None else self.clock() - last.at_s,
+            coverage_then=None if last is None else last.evidence.get("coverage"),
+            coverage_now=self._coverage(task) if paper and last is not None else None,
+            labels=recalibrations.graded_count(self.connection, task, self.pool_s(now, task)),
+            labels_wanted=self._labels_wanted(task, tried) if certificate is None or alarmed or voided else None,
+        )
+
+    def _labels_wanted(self, task: str, tried: Attempt | None) -> int:
+        """Graded audits in the pool with which an attempt is worth while."""
+        if tried is None or tried.result == "active":
+            return fewest_rows(self._asked(task).target)
+        return int(tried.evidence.get("wanted") or 0)
+
+    def _coverage(self, task: str) -> float | None:
+        """Of the newest audits, the share of right first cheap answers that were accepted; None where none was."""
+        newest = PaperSchedule().newest
+        accepted, right = self.connection.execute(statements.COVERAGE, (task, self._handled(task), newest)).fetchone()
+        return float(accepted / right) if right else None
+
+    def _handled(self, task: str) -> float:
+        given = self.settings.tasks.get(task)
+        return 1.0 if given is None else given.handled_at
+
+    @property
+    def _paper(self) -> bool:
+        return self.settings.recalibration.schedule == "paper"
+
+    def _asked(self, task: str) -> Wanted:
+        every = wiring.wanted(self.settings, Wanted())
+        asked = every.of(task)
+        if every.family_delta is None:
+            return asked
+        share = every.family_delta / max(len(self.settings.tasks), 1)
+        return replace(asked, target=replace(asked.target, delta=share))
+
+    def _since_s(self, active: str | None) -> float:
+        """Since when versions have had the models of the active one: recalibration changes none."""
+        every = {version.id: version for version in self.versions.all()}
+        at = every.get(active or "")
+        while at is not None and at.origin.startswith(RECALIBRATION) and at.parent in every:
+            at = every[at.parent]
+        if at is None or at.parent is None:
+            return 0.0
+        moved = [move.at_s for move in self.versions.moves(at.id) if move.after is State.ACTIVE]
+        return moved[0] if moved else 0.0

@@ -1,0 +1,88 @@
+"""A policy's folder with one task at another rung, and certificates that were proved for just that.
+
+What the other tasks do is not changed by it, so their certificates are bound to the new policy as they are; but one
+that was void, or whose task has an open alarm, is left behind.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from routenlp import wiring
+from routenlp.cascade.continuation import ContinuationRule
+from routenlp.cascade.policy import Policy
+from routenlp.conformal.certificate import UNBOUND, Certificate, ProvedFor, issue, to_json, voided_by
+from routenlp.conformal.verdict import Verdict
+from routenlp.replay import rungs
+from routenlp.replay.rungs import KeptLadder, Rung, at_rung
+from routenlp.store import artefacts, policies
+from routenlp.types import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What changes."""
+
+    task: str
+    rung: Rung
+    verdict: Verdict
+    issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What was written."""
+
+    certificate: Certificate
+    carried: tuple[str, ...]
+    """Tasks whose certificate goes on."""
+    left_behind: tuple[str, ...]
+    """Tasks that had one, and have none now."""
+
+
+def kept_ladders(folder: Path) -> dict[str, KeptLadder]:
+    """Of the policy in `folder`, by task; none where it was made before ladders were kept."""
+    if (folder / wiring.LADDER).is_dir():
+        return rungs.from_part(artefacts.read(folder / wiring.LADDER)[rungs.PART])
+    if (folder / wiring.POLICY).is_dir():
+        return {}
+    parts = artefacts.read(folder)
+    return rungs.from_part(parts[rungs.PART]) if rungs.PART in parts else {}
+
+
+def write_renewed(folder: Path, into: Path, policy: Policy, renewal: Renewal, alarmed: Collection[str]) -> Renewed:
+    """`policy`: the one in `folder`, as it serves. `into` must not exist."""
+    whole = (folder / wiring.POLICY).is_dir()
+    bare = replace(policy, stop_rule=at_rung(policy.stop_rule, renewal.task, renewal.rung), certificates={})
+    proved = bare.proved_for() if whole else replace(bare.proved_for(), models=UNBOUND)
+    own = issue(renewal.task, renewal.verdict, proved, renewal.issued_at)
+    others = _carried(policy, renewal.task, proved, alarmed)
+    certificates = {**others, renewal.task: own}
+    if whole:
+        shutil.copytree(folder, into, ignore=lambda at, _: [wiring.POLICY] if Path(at) == folder else [])
+        policies.save(into / wiring.POLICY, replace(bare, certificates=certificates))
+    else:
+        artefacts.write(into, _trained(folder, renewal, certificates))
+    left = sorted(set(policy.certificates) - set(certificates))
+    return Renewed(own, tuple(sorted(others)), tuple(left))
+
+
+def _carried(policy: Policy, task: str, proved: ProvedFor, alarmed: Collection[str]) -> dict[str, Certificate]:
+    now = policy.proved_for()
+    return {
+        name: replace(certificate, proved_for=proved)
+        for name, certificate in policy.certificates.items()
+        if name != task and name not in alarmed and not voided_by(certificate, now)
+    }
+
+
+def _trained(folder: Path, renewal: Renewal, certificates: dict[str, Certificate]) -> dict[str, Parts]:
+    """What `routenlp train` wrote, with another rule and other proofs: its costs are priced where it is read."""
+    parts = artefacts.read(folder)
+    rule = at_rung(ContinuationRule.from_parts(parts["stop_rule"]), renewal.task, renewal.rung)
+    texts = {task: to_json(certificate) for task, certificate in sorted(certificates.items())}
+    return {**parts, "stop_rule": rule.parts(), "proof": Parts("proof/certificates", {}, {"certificates": texts})}

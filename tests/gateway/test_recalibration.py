@@ -154,6 +154,7 @@ def test_a_tier_that_got_worse_serves_again_where_it_is_still_right(gateway, fol
             serve(gateway, folder, world, 30)
             if until(lambda: not alarmed(folder), within_s=8):
                 break
+        assert until(lambda: any(a.result == "active" for a in attempts(folder)))
         (done,) = [a for a in attempts(folder) if a.result == "active"]
         assert done.trigger == "alarm"
         found = done.evidence
@@ -165,6 +166,14 @@ def test_a_tier_that_got_worse_serves_again_where_it_is_still_right(gateway, fol
         assert ask(gateway, "say the number 3")["x-routenlp-status"] in ("certified", "asymptotic")
         assert tiers(serve(gateway, folder, world, 30)) == {"small", "mid"}
         assert not alarmed(folder)
+    assert gateway.metric('routenlp_recalibrations_total{result="active",trigger="alarm"}') == 1.0
+    assert gateway.metric('routenlp_alarm_level{task="intent"}') < 1.0
+    assert gateway.metric('routenlp_risk_target{task="intent"}') == pytest.approx(0.8)
+    assert 0.0 < gateway.metric('routenlp_certificate_age_seconds{task="intent"}') < 600.0
+    told = command(folder, "status", "--settings", "routenlp.yaml", "--json", "status.json")
+    assert told.returncode == 0, told.stderr
+    (one,) = [t for t in json.loads((folder / "status.json").read_text())["promises"] if t["task"] == "intent"]
+    assert (one["status"], one["n"], one["gold"]) == ("certified", found["n"], found["gold"])
 
 
 @pytest.mark.slow

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from routenlp.bench.six_tasks.table import Table
+from routenlp.cli.promises import as_json, promise_tables, promises, worker_words
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.errors import SettingsError
+from routenlp.settings import Settings
 from routenlp.store.sql.audits import AuditCount, audit_counts
 from routenlp.store.sql.database import mapped, open_reader
 from routenlp.store.sql.money import day_of
@@ -17,8 +19,8 @@ from routenlp.store.sql.reader import Standing, TierShare, read_standing
 HOUR_S = 3600.0
 
 
-def run(store: Path, hours: float, json_target: str | None) -> None:
-    """Plain words, then tables."""
+def run(store: Path, hours: float, json_target: str | None, settings: Settings | None = None) -> None:
+    """Plain words, then tables. `settings`: what is promised of each task is told where they are known."""
     if not 0.0 < hours <= 1e6:
         raise SettingsError("--hours", f"is {hours}", "Give a number of hours over 0.")
     since_s = time.time() - hours * HOUR_S
@@ -26,12 +28,15 @@ def run(store: Path, hours: float, json_target: str | None) -> None:
     with mapped(store):
         standing = read_standing(connection, since_s, day_of(since_s))
         counts = audit_counts(connection, since_s)
+        told = promises(connection, settings, time.time()) if settings is not None else []
+        paused = worker_words(connection)
     connection.close()
     console = open_console(stderr=json_target == "-")
-    show_lines(console, ["", *words(standing, hours), ""])
-    show_tables(console, [*tables(standing), *audit_table(counts)])
+    show_lines(console, ["", *words(standing, hours), *paused, ""])
+    show_tables(console, [*tables(standing), *audit_table(counts), *promise_tables(told)])
     if json_target is not None:
-        write_json({"hours": hours, **asdict(standing), "audits": [asdict(count) for count in counts]}, json_target)
+        more = {"audits": [asdict(count) for count in counts], "promises": as_json(told)}
+        write_json({"hours": hours, **asdict(standing), **more}, json_target)
 
 
 def words(standing: Standing, hours: float) -> list[str]:

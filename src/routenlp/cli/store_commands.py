@@ -82,10 +82,11 @@ def status_command(
     settings: SettingsFile = None,
     json_target: JsonTarget = None,
 ) -> None:
-    """How it stands: requests, tiers, cost, what was saved, and what could not be recorded."""
+    """How it stands: requests, tiers, cost, what was saved, what could not be recorded, and each task's promise."""
     from routenlp.cli import status
 
-    status.run(_location(store, settings).path, hours, json_target)
+    found = _location(store, settings)
+    status.run(found.path, hours, json_target, found.settings)
 
 
 def explain_command(

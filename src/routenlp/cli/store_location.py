@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from routenlp.errors import SettingsError
-from routenlp.settings import load
+from routenlp.settings import Settings, load
 from routenlp.store.content import ContentPolicy
 from routenlp.store.sql.database import locate
 
@@ -28,6 +28,8 @@ class StoreLocation:
 
     path: Path
     content: ContentPolicy
+    settings: Settings | None = None
+    """Where a file was read, and the store is its own."""
 
 
 def store_location(choice: StoreChoice, environ: Mapping[str, str]) -> StoreLocation:
@@ -45,4 +47,5 @@ def store_location(choice: StoreChoice, environ: Mapping[str, str]) -> StoreLoca
     if url is None:
         raise SettingsError("store.url", f"is not given in {str(file)!r}", "Add store: {url: sqlite:///routenlp.db}")
     given = settings.content
-    return StoreLocation(locate(url), ContentPolicy(given.store, given.retain_days, given.redact))
+    own = settings if choice.url is None else None
+    return StoreLocation(locate(url), ContentPolicy(given.store, given.retain_days, given.redact), own)

@@ -92,7 +92,12 @@ def _live(
     policy = serving.policy if serving is not None else None
     cached = any(tier.price.saved_by_cache_usd(1_000_000) > 0.0 for tier in portfolio.tiers)
     weighs = settings.gateway.keep_prompt_caches and cached
-    return Live(settings, tiers, served_tasks(settings, statuses, alarmed), policy, guesses, weighs)
+    served = served_tasks(settings, statuses, alarmed)
+    for task in sorted(name for name, its in served.items() if its.stale):
+        _LOG.error(
+            "%s has an open alarm and is served by a stale certificate, as its setting `stale: serve` asks", task
+        )
+    return Live(settings, tiers, served, policy, guesses, weighs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

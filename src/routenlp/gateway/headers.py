@@ -20,7 +20,7 @@ def about(course: Course, live: Live, tier: str | None, *, cost_known: bool) -> 
         (b"x-routenlp-task-source", course.aim.task_source.encode()),
         (b"x-routenlp-steps", b",".join(map(_plain, tried))),
         (b"x-routenlp-policy", live.version.encode()),
-        (b"x-routenlp-status", str(course.aim.served.status).encode()),
+        (b"x-routenlp-status", b"stale" if course.aim.served.stale else str(course.aim.served.status).encode()),
         (b"x-routenlp-overhead-ms", b"%.3f" % (course.overhead_s * 1e3)),
     ]
     if tier is not None:

@@ -35,6 +35,8 @@ class Served:
     """Share of the requests that is audited."""
     audit_tiers: tuple[str, ...] = ()
     """Of `tiers`, those that an audit runs."""
+    stale: bool = False
+    """An alarm is open, and the settings let the last certificate serve on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,13 +80,16 @@ def served_tasks(
     """Every task of the settings, and `default`. `known`: status of each task that the policy can route.
 
     `alarmed`: tasks whose quality has fallen. Whatever was proved of them no longer counts: the top tier serves, and
-    as its answer is paid anyway, every request is audited, until there is enough to calibrate on.
+    as its answer is paid anyway, every request is audited, until there is enough to calibrate on. Under `stale: serve`
+    they are served as before, and audited as much.
     """
     names = tuple(tier.name for tier in settings.portfolio)
     out = {}
     for name in {*settings.tasks, *known, DEFAULT_TASK}:
         task = settings.tasks.get(name)
-        status = Status.UNCERTIFIED if name in alarmed else known.get(name, Status.UNCERTIFIED)
+        stale = name in alarmed and task is not None and task.stale == "serve"
+        proved = known.get(name, Status.UNCERTIFIED)
+        status = Status.UNCERTIFIED if name in alarmed and not stale else proved
         weakest = Status(task.serve_when) if task is not None else Status.ASYMPTOTIC
         allowed = names if task is None or task.allowed_tiers is None else task.allowed_tiers
         sla_s = task.sla_ms / 1000.0 if task is not None and task.sla_ms is not None else None
@@ -93,5 +98,5 @@ def served_tasks(
         audits = audit_tiers(settings, tiers)
         rate = audit_rate(settings, status, alarmed=name in alarmed)
         rate = rate if len(audits) > 1 else 0.0  # one tier is compared with nothing
-        out[name] = Served(name, tiers, status, routed, sla_s, rate, audits)
+        out[name] = Served(name, tiers, status, routed, sla_s, rate, audits, stale and routed)
     return out

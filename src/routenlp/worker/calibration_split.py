@@ -94,7 +94,7 @@ def more_labels(walked: Walked, split: Split) -> int:
     """Graded audits until the next attempt is worth while."""
     n = len(split.rows)
     more = max(n if walked.labels_needed is None else walked.labels_needed, (MORE - 1.0) * n)
-    return round(more * (n + len(split.guide)) / n) if not walked.step else 0
+    return round(more * (n + len(split.guide)) / n)
 
 
 def _rung(rung: Rung) -> dict[str, Any]:

@@ -194,6 +194,9 @@ class Recalibrator:
         evidence |= evidence_of(walked, tested, rungs, split) | {
             "wanted": evidence["graded"] + more_labels(walked, split)
         }
+        if walked.step and walked.cost_ratio is not None and walked.cost_ratio >= 1.0:
+            cost = f"What passed costs {walked.cost_ratio:.3f} of the top tier alone, and would save nothing."
+            return self._ended(reason, "not proved", evidence | {"reason": cost, "labels_needed": None})
         if not walked.step:
             return self._ended(reason, "not proved", evidence)
         if held is None:

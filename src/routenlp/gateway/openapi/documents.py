@@ -65,8 +65,18 @@ def admin_document() -> bytes:
             **_errors(401, 403),
         },
     }
+    switched = {"type": "object", "required": ["paused"], "properties": {"paused": {"type": "boolean"}}}
+    switch = {
+        name: {"post": {"summary": about, "responses": {**_answers(200, switched), **_errors(401, 403, 409)}}}
+        for name, about in (
+            ("pause", "Have the workers of the store stop working"),
+            ("resume", "Have the workers of the store go on"),
+        )
+    }
     paths = {
         "/metrics": {"get": metrics},
+        "/admin/worker/pause": switch["pause"],
+        "/admin/worker/resume": switch["resume"],
         "/admin/status": {"get": _get("How it stands", status, (401, 403))},
         "/admin/reload": {"post": reload},
     }

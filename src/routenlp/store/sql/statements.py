@@ -286,3 +286,21 @@ SEEN_BEFORE_ALARM = """
 SELECT trace_id FROM watched WHERE task = ? AND went_to = 'detector'
   AND EXISTS (SELECT 1 FROM alarms WHERE alarms.task = watched.task AND cleared_s IS NULL)
 """
+ACCEPTED_AND_FAILED = """
+SELECT count(*), coalesce(sum(quality < ?), 0) FROM (
+  SELECT (SELECT quality FROM grades WHERE grades.trace_id = audits.trace_id AND grades.tier = traces.tier
+          ORDER BY CASE source WHEN 'gold' THEN 0 WHEN 'metric' THEN 1 ELSE 2 END LIMIT 1) AS quality
+  FROM audits JOIN traces ON traces.id = audits.trace_id
+  WHERE audits.task = ? AND audits.state = 'graded' AND audits.policy = ? AND traces.tier <> ?)
+WHERE quality IS NOT NULL
+"""
+SERVED_BY_POLICY = """
+SELECT count(*), coalesce(sum(steps > 1), 0),
+       sum(CASE WHEN top_cost_nanos IS NOT NULL THEN cost_nanos END), sum(top_cost_nanos)
+FROM traces WHERE task = ? AND policy = ?
+"""
+WATCHED_X = "SELECT x FROM watched WHERE task = ? AND policy = ? AND went_to = 'detector' AND x IS NOT NULL"
+QUALITY_OF_TIER = """
+SELECT avg(quality) FROM grades JOIN audits ON audits.trace_id = grades.trace_id
+WHERE audits.task = ? AND audits.state = 'graded' AND grades.tier = ?
+"""

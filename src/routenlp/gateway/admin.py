@@ -56,22 +56,11 @@ def admin_app(gateway: Gateway, key: str | None, reload: Reload) -> Starlette:
             raise ApiError(409, f"Nothing was changed. {exc}", code="settings_wrong") from exc
         return Response(msgspec.json.encode(_status(gateway)), media_type="application/json")
 
-    def switching(*, pause: bool) -> Callable[[Request], Awaitable[Response]]:
-        async def switch(request: Request) -> Response:
-            check(request)
-            settings = gateway.live.settings
-            if settings.store is None:
-                raise ApiError(409, "There is no store, so there are no workers.", code="no_store")
-            await asyncio.to_thread(switch_workers, locate(settings.store.url), time.time(), pause=pause)
-            return Response(msgspec.json.encode({"paused": pause}), media_type="application/json")
-
-        return switch
-
     return Starlette(
         routes=[
             Route("/metrics", guarded(metrics)),
-            Route("/admin/worker/pause", guarded(switching(pause=True)), methods=["POST"]),
-            Route("/admin/worker/resume", guarded(switching(pause=False)), methods=["POST"]),
+            Route("/admin/worker/pause", guarded(_switching(gateway, check, pause=True)), methods=["POST"]),
+            Route("/admin/worker/resume", guarded(_switching(gateway, check, pause=False)), methods=["POST"]),
             Route("/admin/status", guarded(status)),
             Route("/admin/reload", guarded(reloaded), methods=["POST"]),
             *health_routes(gateway),
@@ -79,6 +68,20 @@ def admin_app(gateway: Gateway, key: str | None, reload: Reload) -> Starlette:
         ],
         exception_handlers=ERRORS,
     )
+
+
+def _switching(
+    gateway: Gateway, check: Callable[[Request], None], *, pause: bool
+) -> Callable[[Request], Awaitable[Response]]:
+    async def switch(request: Request) -> Response:
+        check(request)
+        settings = gateway.live.settings
+        if settings.store is None:
+            raise ApiError(409, "There is no store, so there are no workers.", code="no_store")
+        await asyncio.to_thread(switch_workers, locate(settings.store.url), time.time(), pause=pause)
+        return Response(msgspec.json.encode({"paused": pause}), media_type="application/json")
+
+    return switch
 
 
 def switch_workers(store: Path, now_s: float, *, pause: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routenlp.drift.recalibration import PaperSchedule, Standing, Trigger, due
+from routenlp.drift.recalibration import PaperSchedule, Standing, Trigger, due, level
 from routenlp.errors import DataError
 
 DAY = 86_400.0
@@ -47,3 +47,10 @@ def test_a_clock_that_was_set_back_does_not_hold_the_schedule_up():
 def test_a_schedule_that_makes_no_sense_is_refused():
     with pytest.raises(DataError, match="schedule"):
         PaperSchedule(every_s=0.0)
+
+
+def test_attempts_on_the_same_rows_share_one_delta():
+    levels = [level(0.1, looks) for looks in range(30)]
+    assert levels == sorted(levels, reverse=True)
+    assert sum(levels) == pytest.approx(0.1)
+    assert levels[0] == pytest.approx(0.075)

@@ -11,7 +11,7 @@ A policy without a kept ladder gets the same fixed one each time: prices, or lim
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
@@ -93,10 +93,11 @@ class KeptLadder:
 _ARRAYS = ("quality", "cheap", "cost_usd", "top", "groups", "trained_on")
 
 
-def keep(ladder: ContinuationLadder, train: Rows, texts: Sequence[str], *, seed: int) -> dict[str, KeptLadder]:
-    """By task of `train`. `texts`: of the same rows."""
+def keep(
+    ladder: ContinuationLadder, train: Rows, seen: Mapping[str, Iterable[str]], *, seed: int
+) -> dict[str, KeptLadder]:
+    """By task of `train`. `seen`: by task, every text that a fit saw."""
     replays = rehearse(ladder, train, seed=seed).replays
-    keys = np.array([text_key(text) for text in texts], dtype=np.uint64)
     out = {}
     for at, task in enumerate(train.task_names):
         rows = train.task == at
@@ -108,7 +109,7 @@ def keep(ladder: ContinuationLadder, train: Rows, texts: Sequence[str], *, seed:
             mine.cost_usd.astype(np.float32),
             mine.top.astype(np.float32),
             train.groups[rows],
-            np.unique(keys[rows]),
+            np.unique(np.array([text_key(text) for text in seen[task]], dtype=np.uint64)),
         )
     return out
 

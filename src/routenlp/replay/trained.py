@@ -151,9 +151,9 @@ def train(
     ladder = _ladder(folds.train, asked, tokens, used, seed)
     walks = certify_tasks(ladder, folds.train, folds.calibrate, asked, seed=seed)
     trained = _trained(ladder, folds, walks, read, chosen, _prices(means, chosen) if tokens else None, used)
-    every = table.texts or ()
-    texts = [every[row] for row in at.train]
-    return replace(trained, ladders=keep(ladder, folds.train, texts, seed=seed))
+    texts = np.array([(table.texts or ())[row] for row in at.train], dtype=object)
+    seen = {task: texts[folds.train.task == t].tolist() for t, task in enumerate(folds.train.task_names)}
+    return replace(trained, ladders=keep(ladder, folds.train, seen, seed=seed))
 
 
 def _refuse_selected(table: OutcomeTable) -> None:

@@ -21,11 +21,13 @@ from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cascade.policy import fingerprint
 from routenlp.contracts import Encoder, Student, TokenEncoder
 from routenlp.grading.metrics import metric
+from routenlp.replay import rungs
 from routenlp.replay.answered import rows_of
 from routenlp.replay.backtest.certify import Target
 from routenlp.replay.calibrate import CalibrationRows, calibration_rows
 from routenlp.replay.folds import row_hash
 from routenlp.replay.recorded import Recorded, record
+from routenlp.replay.rungs import KeptLadder
 from routenlp.replay.seen import Seen, with_seen
 from routenlp.replay.task_policies import TaskPolicies, fit_policies
 from routenlp.router.reading import SURFACE, SurfaceFrame, frame_surface, reading, surface
@@ -95,8 +97,18 @@ def prepare(
     answered = _calibration(settings, workload, stored, frame, progress)
     calibrated = _calibrate(settings, workload, fitted, answered, frame, progress)
     seen = {task: _seen(settings, workload, row.recorded) for task, row in answered.items()}
+    artefacts.write(folder / wiring.LADDER, {rungs.PART: rungs.as_part(_ladders(settings, workload, calibrated))})
     policies.save(folder / wiring.POLICY, with_seen(served(frame, calibrated), seen, datetime.now(UTC)))
     return Prepared(folder, frame, calibrated, answered)
+
+
+def _ladders(settings: Settings, workload: Workload, calibrated: Calibrated) -> dict[str, KeptLadder]:
+    """What recalibration walks along again."""
+    out: dict[str, KeptLadder] = {}
+    for task, its in calibrated.policies.items():
+        texts = {task: [e.query.text for e in workload.folds[task].train.examples]}
+        out |= rungs.keep(its.ladder, its.train, texts, seed=settings.seed)
+    return out
 
 
 def _seen(settings: Settings, workload: Workload, calibration: Recorded) -> Seen:

@@ -22,11 +22,13 @@ from routenlp.cascade.per_task import RulePerTask
 from routenlp.cascade.policy import Policy, fingerprint
 from routenlp.conformal.certificate import Certificate, issue
 from routenlp.conformal.verdict import Status
+from routenlp.replay import rungs
 from routenlp.replay.answered import rows_of
 from routenlp.replay.backtest.certify import Target
 from routenlp.replay.calibrate import calibration_rows
 from routenlp.replay.folds import row_hash
 from routenlp.replay.recorded import Recorded
+from routenlp.replay.rungs import KeptLadder
 from routenlp.replay.seen import Seen, with_seen
 from routenlp.replay.task_policies import TaskPolicies, fit_policies
 from routenlp.router.per_task import RouterPerTask
@@ -36,7 +38,7 @@ from routenlp.store.rows_book import TaskRows
 from routenlp.training.distil.distiller import Distilled
 from routenlp.training.distil.students import write_held_out
 from routenlp.types import Parts, Prediction, Query, Vectors
-from routenlp.wiring import HELD_OUT, POLICY, ROUTER_ENCODER, ROWS, TIERS
+from routenlp.wiring import HELD_OUT, LADDER, POLICY, ROUTER_ENCODER, ROWS, TIERS
 from routenlp.worker.turn.system import HeldOut, TurnSystem, load_students
 
 
@@ -78,8 +80,19 @@ def make_candidate(
         advance(len(found), len(rows))
     policy = _policy(learned, frame, parts, found)
     certified, proofs = _certified(learned, policy, found, calibration, issued_at)
-    _write(folder, system, certified, parts, held_out, rows)
+    _write(folder, system, certified, parts, held_out, rows, _ladders(learned, rows, found))
     return proofs
+
+
+def _ladders(
+    system: TurnSystem, rows: Mapping[str, TaskRows], found: Mapping[str, TaskPolicies]
+) -> dict[str, KeptLadder]:
+    """What recalibration walks along again."""
+    out: dict[str, KeptLadder] = {}
+    for task, its in found.items():
+        texts = {task: [e.query.text for e in rows[task].train.examples]}
+        out |= rungs.keep(its.ladder, its.train, texts, seed=system.settings.seed)
+    return out
 
 
 def _merged(system: TurnSystem, version: Distilled) -> dict[str, Mapping[str, Prediction]]:
@@ -166,6 +179,7 @@ def _write(
     parts: Mapping[str, Mapping[str, Parts]],
     held_out: HeldOut,
     rows: Mapping[str, TaskRows],
+    ladders: Mapping[str, KeptLadder],
 ) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -175,6 +189,7 @@ def _write(
         for tier, its in parts.items():
             artefacts.write(temporary / TIERS / tier, its)
             write_held_out(temporary / HELD_OUT / tier, held_out[tier])
+        artefacts.write(temporary / LADDER, {rungs.PART: rungs.as_part(ladders)})
         rows_book.write(temporary / ROWS, rows)
         temporary.rename(folder)
     except BaseException:

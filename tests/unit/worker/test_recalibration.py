@@ -1,0 +1,135 @@
+"""When a task is calibrated again, on what, and what is on record of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from tests.gateway import running
+from tests.unit.worker import made
+
+from routenlp import wiring
+from routenlp.conformal.verdict import Status
+from routenlp.drift.recalibration import Trigger
+from routenlp.errors import LockHeld
+from routenlp.settings import load
+from routenlp.store.policy_versions import PolicyVersions
+from routenlp.store.sql import monitoring, recalibrations
+from routenlp.store.sql.monitoring import Alarm
+from routenlp.store.turn_lock import hold
+from routenlp.worker.labels import import_labels
+from routenlp.worker.recalibration import Reason, Recalibrator
+
+NOW_S = made.NOW_S
+RIGHT = "served by top"
+BY_HAND = Reason("intent", Trigger.HAND)
+
+
+def audits(folder, numbers, *, at_s=NOW_S):
+    """Graded audits on which every tier is right, and small is sure of it."""
+    records = [
+        made.audited(i, request={"messages": [{"role": "user", "content": f"query {i}"}]}, served="top", at_s=at_s + i)
+        for i in numbers
+    ]
+    connection = made.opened(folder, *records)
+    says = made.Says({"small": RIGHT, "mid": RIGHT})
+    asyncio.run(made.runner(connection, says, clock=lambda: at_s + 2_000.0).run(len(records)))
+    lines = [("label", json.dumps({"id": record.id, "reference": RIGHT})) for record in records]
+    import_labels(connection, lines, {"intent": "accuracy"}, made.CONTENT, grader="people", now_s=at_s)
+    return connection
+
+
+def recalibrator(folder, connection, *, more="", prices=None):
+    policy = folder / "system"
+    if not policy.exists():
+        running.write_policy(policy)
+    text = running.settings("http://127.0.0.1:1/v1", policy, more=f"store: {{url: 'sqlite:///{folder}/s.db'}}\n{more}")
+    text = text.replace("intent: {metric: accuracy}", "intent: {metric: accuracy, eps: 0.2}")
+    if prices is not None:
+        text = text.replace("input_usd_per_mtok: 100.0", f"input_usd_per_mtok: {prices}")
+    store = folder / "s.db"
+    settings = load(None, {}, default=text)
+    return Recalibrator(settings, store, PolicyVersions(store, connection), connection, lambda: NOW_S + 5_000.0)
+
+
+def status(again):
+    return wiring.serving_policy(again.settings).policy.status("intent")
+
+
+def test_a_certificate_that_holds_gives_no_reason(tmp_path):
+    again = recalibrator(tmp_path, audits(tmp_path, range(40)))
+    assert status(again) is Status.CERTIFIED
+    assert again.look() == []
+
+
+def test_a_price_change_voids_it_and_stored_audits_renew_it_at_once(tmp_path):
+    again = recalibrator(tmp_path, audits(tmp_path, range(60)), prices=250.0)
+    assert status(again) is Status.UNCERTIFIED
+    found = {attempt.task: attempt for attempt in again.look()}
+    assert found["intent"].trigger == "voided certificate"
+    assert found["intent"].result == "active"
+    assert found["intent"].evidence["gold"] == found["intent"].evidence["n"]
+    assert status(again) is Status.CERTIFIED
+    assert found["intent"].evidence["left_behind"] == ["private", "quick"], "they have no audit to be renewed on"
+    moves = again.versions.moves(found["intent"].version)
+    assert [str(move.after) for move in moves] == ["draft", "calibrated", "active"]
+    assert moves[-1].evidence["trigger"] == "voided certificate"
+
+
+def test_too_few_labels_keep_what_serves_and_the_next_attempt_waits_for_them(tmp_path):
+    connection = audits(tmp_path, range(5))
+    again = recalibrator(tmp_path, connection, prices=250.0)
+    first = next(a for a in again.look() if a.task == "intent")
+    assert (first.result, first.version) == ("too few labels", None)
+    assert first.evidence["labels_needed"] > 0
+    assert not first.tested
+    assert again.versions.pointer().active is None
+    assert [a for a in again.look() if a.task == "intent"] == []
+    audits(tmp_path, range(5, 60))
+    assert [a.result for a in again.look() if a.task == "intent"] == ["active"]
+
+
+def test_only_audits_drawn_after_an_alarm_count_after_it(tmp_path):
+    connection = audits(tmp_path, range(60))
+    again = recalibrator(tmp_path, connection)
+    evidence = {"guarantee": "quality_ratio", "target": 0.2, "audits_seen": 60}
+    monitoring.raise_alarm(connection, Alarm("intent", NOW_S + 1_000.0, "p" * 64, evidence))
+    (first,) = again.look()
+    assert first.result == "too few labels"
+    assert first.evidence["guide"] == 60
+    audits(tmp_path, range(100, 160), at_s=NOW_S + 1_500.0)
+    (second,) = again.look()
+    assert (second.result, second.evidence["n"]) == ("active", 60)
+    assert monitoring.open_alarms(connection) == {}
+    assert monitoring.every_alarm(connection)[0].cleared_by == f"calibrated again as policy {second.version}"
+
+
+def test_a_second_attempt_on_the_same_rows_spends_what_is_left_of_delta(tmp_path):
+    again = recalibrator(tmp_path, audits(tmp_path, range(60)))
+    levels = [again.attempt(BY_HAND).evidence["level"] for _ in range(2)]
+    assert levels == pytest.approx([0.075, 0.01875])
+
+
+def test_a_dry_run_changes_nothing(tmp_path):
+    connection = audits(tmp_path, range(60))
+    again = recalibrator(tmp_path, connection)
+    assert again.attempt(BY_HAND, dry_run=True).result == "active"
+    assert recalibrations.attempts(connection) == []
+    assert again.versions.all() == []
+
+
+def test_while_a_turn_has_the_lock_a_round_leaves_it_to_a_later_one(tmp_path):
+    again = recalibrator(tmp_path, audits(tmp_path, range(60)), prices=250.0)
+    with hold(tmp_path / "s.db", "turn", NOW_S):
+        assert again.look() == []
+        with pytest.raises(LockHeld):
+            again.attempt(BY_HAND)
+
+
+def test_the_papers_schedule_calibrates_only_where_a_setting_asks(tmp_path):
+    connection = audits(tmp_path, range(60))
+    assert recalibrator(tmp_path, connection).look() == []
+    again = recalibrator(tmp_path, connection, more="recalibration: {schedule: paper}")
+    assert {attempt.trigger for attempt in again.look()} == {"schedule"}
+    assert again.look() == [], "not again within 48 hours"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -126,6 +127,13 @@ class Running:
         request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"} if key else {})
         with urllib.request.urlopen(request, timeout=10) as response:
             return response.read().decode()
+
+    def post(self, path: str, *, key: str = ADMIN_KEY) -> dict:
+        """To the admin listener."""
+        headers = {"authorization": f"Bearer {key}"}
+        request = urllib.request.Request(f"{self.admin}{path}", b"", headers, method="POST")
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.loads(response.read())
 
     def metrics(self) -> str:
         return self.get(f"{self.admin}/metrics")

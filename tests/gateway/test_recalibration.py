@@ -196,6 +196,29 @@ def test_a_tier_that_is_sure_of_what_is_wrong_stays_off_with_a_reason(gateway, f
     assert math.isfinite(last.evidence["level"])
 
 
+@pytest.mark.slow
+def test_of_two_workers_one_works_and_the_admin_listener_pauses_it(gateway, world, tmp_path):
+    assert world.asked == 0
+    with worker(tmp_path) as first:
+        lease = "SELECT holder FROM leases WHERE name = 'worker'"
+        connection = open_store(tmp_path / "routenlp.db")
+        assert until(lambda: connection.execute(lease).fetchone() is not None, within_s=20)
+        assert "Another worker leads" in command(tmp_path, "worker", "--once").stdout
+        assert gateway.post("/admin/worker/pause") == {"paused": True}
+        ask(gateway, "say the number 1")
+        waits = "SELECT count(*) FROM audits WHERE state = 'pending'"
+        assert until(lambda: connection.execute(waits).fetchone()[0] == 1)
+        assert not until(lambda: connection.execute(waits).fetchone()[0] == 0, within_s=8)
+        assert "PAUSED, by the admin API" in command(tmp_path, "status").stdout.replace("\n", " ")
+        assert gateway.post("/admin/worker/resume") == {"paused": False}
+        assert until(lambda: connection.execute(waits).fetchone()[0] == 0, within_s=15)
+        first.kill()
+        first.wait(10)
+        connection.execute("UPDATE leases SET until_s = 0")
+        assert "Another worker leads" not in command(tmp_path, "worker", "--once").stdout
+        connection.close()
+
+
 @pytest.fixture
 def folder_of(tmp_path):
     return lambda _: tmp_path

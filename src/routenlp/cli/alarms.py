@@ -59,12 +59,18 @@ def words(opened: list[Alarm]) -> list[str]:
         return ["No alarm is open."]
     return [
         *(
-            f"{alarm.task}: quality is under {alarm.evidence['guarantee']} at {alarm.evidence['target']}, since "
+            f"{alarm.task}: {_what(alarm)}, since "
             f"{_moment(alarm.raised_s)} UTC. The top tier serves it, and every request is audited."
             for alarm in opened
         ),
-        "Calibrate it on these audits; another policy in force ends the alarm.",
+        "The worker calibrates it on these audits; another policy in force ends the alarm.",
     ]
+
+
+def _what(alarm: Alarm) -> str:
+    if "why" in alarm.evidence:
+        return f"it is not watched ({alarm.evidence['why'].rstrip('.')})"
+    return f"quality is under {alarm.evidence['guarantee']} at {alarm.evidence['target']}"
 
 
 def _row(alarm: Alarm) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class Monitor:
         x = watch(promised.guarantee, promised.target).sample(audited)
         if alarmed:
             return Watched(audit, x, "calibration"), None, None
-        if x is None or audit.status == Status.UNCERTIFIED:
+        if x is None or audit.status == Status.UNCERTIFIED or monitoring.alarmed_later(self.connection, audit):
             return Watched(audit, x, "nobody"), None, None
         stored = self._begun(audit, promised)
         detector = _in_time(stored, audit.at_s)

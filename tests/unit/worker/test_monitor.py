@@ -156,3 +156,13 @@ def test_a_clock_that_was_set_back_moves_no_statistic(tmp_path):
         states.append(monitoring.read_detector(connection, "intent").state)
     assert states[0] == states[1]
     assert json.dumps(states[0].statistics)
+
+
+def test_audits_that_are_graded_after_an_alarm_was_answered_raise_no_second_one(tmp_path):
+    connection = graded(tmp_path, [False] * 12)
+    clock_s = made.NOW_S + 60.0 * 100
+    assert len(monitor(connection, now_s=clock_s).run(100).alarms) == 1
+    assert monitoring.clear_alarm(connection, "intent", "calibrated again", now_s=clock_s)
+    graded(tmp_path, [False] * 12, first=50)
+    looked = monitor(connection, now_s=clock_s).run(100)
+    assert (looked.alarms, looked.watched, looked.idle) == ((), 0, 12)

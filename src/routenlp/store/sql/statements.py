@@ -304,3 +304,4 @@ QUALITY_OF_TIER = """
 SELECT avg(quality) FROM grades JOIN audits ON audits.trace_id = grades.trace_id
 WHERE audits.task = ? AND audits.state = 'graded' AND grades.tier = ?
 """
+ALARMED_LATER = "SELECT EXISTS (SELECT 1 FROM alarms WHERE task = ? AND policy = ? AND raised_s > ?)"

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -171,6 +172,22 @@ def start(folder: Path, text: str, *, environ: Mapping[str, str] | None = None) 
         process.stdout.close()
         raise RuntimeError(f"the gateway did not start: {log.read_text()}")
     return Running(process, found[0], found[1], log)
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`routenlp WORDS` beside a gateway's settings, once it has ended."""
+    call = [sys.executable, "-c", "from routenlp.cli.app import main; main()", *words]
+    env = {**os.environ, "STUB_KEY": UPSTREAM_KEY}
+    return subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def rows(folder: Path, query: str, *values: object) -> list[tuple]:
+    """What the store beside a gateway's settings holds."""
+    connection = sqlite3.connect(folder / "routenlp.db")
+    try:
+        return connection.execute(query, values).fetchall()
+    finally:
+        connection.close()
 
 
 def until(condition, *, within_s: float = 5.0) -> bool:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import openai
 import pytest
 from tests.gateway import running
-from tests.gateway.running import until
+from tests.gateway.running import command, until
 
 from routenlp.store.sql import monitoring
 from routenlp.store.sql.database import open_store
@@ -37,11 +34,6 @@ def ask(gateway, task="intent"):
     messages = [{"role": "user", "content": "hello"}]
     with openai.OpenAI(base_url=gateway.base_url, api_key="none", max_retries=0, timeout=10) as client:
         return client.chat.completions.with_raw_response.create(model=f"auto:{task}", messages=messages).headers
-
-
-def command(folder, *words):
-    call = [sys.executable, "-c", "from routenlp.cli.app import main; main()", *words]
-    return subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def raise_alarm(folder, task):

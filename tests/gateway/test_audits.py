@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 import openai
 import pytest
 from tests.gateway import running
-from tests.gateway.running import until
+from tests.gateway.running import rows, until
 
 from routenlp.gateway.audit_draw import is_audited
 
@@ -36,14 +35,6 @@ def ask(gateway, model="auto:intent", messages=QUESTION, **more):
     with openai.OpenAI(base_url=gateway.base_url, api_key="none", max_retries=0, timeout=10) as client:
         response = client.chat.completions.with_raw_response.create(model=model, messages=messages, **more)
         return response.headers["x-routenlp-trace-id"]
-
-
-def rows(folder, query, *values):
-    connection = sqlite3.connect(folder / "routenlp.db")
-    try:
-        return connection.execute(query, values).fetchall()
-    finally:
-        connection.close()
 
 
 def kept(folder, traces):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
 import threading
 import time
 import urllib.error
@@ -13,7 +12,7 @@ import urllib.request
 import openai
 import pytest
 from tests.gateway import running
-from tests.gateway.running import until
+from tests.gateway.running import rows, until
 from tests.gateway.stub import chunks, streamed
 
 from routenlp.store.sql import keys
@@ -58,14 +57,6 @@ def client_of(gateway, secret: str) -> openai.OpenAI:
 def ask(gateway, secret, model="auto:intent", **more):
     with client_of(gateway, secret) as client:
         return client.chat.completions.with_raw_response.create(model=model, messages=HELLO, **more)
-
-
-def rows(folder, query: str, *values):
-    connection = sqlite3.connect(folder / "routenlp.db")
-    try:
-        return connection.execute(query, values).fetchall()
-    finally:
-        connection.close()
 
 
 def stored(folder, trace: str):

@@ -18,7 +18,7 @@ import openai
 import pytest
 from aiohttp import web
 from tests.gateway import running
-from tests.gateway.running import until
+from tests.gateway.running import command, until
 from tests.gateway.stub import completion
 
 from routenlp.store.content import ContentPolicy
@@ -71,12 +71,6 @@ def gateway(stub_server, tmp_path):
     one = running.start(tmp_path, text)
     yield one
     one.stop()
-
-
-def command(folder, *words):
-    env = {**os.environ, "STUB_KEY": running.UPSTREAM_KEY}
-    call = [sys.executable, "-c", "from routenlp.cli.app import main; main()", *words]
-    return subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
 @contextmanager

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import subprocess
-import sys
 
 import openai
 import pytest
 from aiohttp import web
 from tests.gateway import running
-from tests.gateway.running import until
+from tests.gateway.running import rows, until
 from tests.gateway.stub import completion
 
 MORE = """
@@ -35,9 +31,7 @@ def gateway(stub_server, policy_folder, folder):
 
 
 def command(folder, *words, code: int = 0) -> str:
-    env = {**os.environ, "STUB_KEY": running.UPSTREAM_KEY}
-    call = [sys.executable, "-c", "from routenlp.cli.app import main; main()", *words]
-    done = subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True)
+    done = running.command(folder, *words)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
 
@@ -47,14 +41,6 @@ def ask(gateway, model="auto:intent", text="hello", **more):
     with openai.OpenAI(base_url=gateway.base_url, api_key="none", max_retries=0, timeout=10) as client:
         response = client.chat.completions.with_raw_response.create(model=model, messages=messages, **more)
         return response.headers["x-routenlp-trace-id"]
-
-
-def rows(folder, query, *values):
-    connection = sqlite3.connect(folder / "routenlp.db")
-    try:
-        return connection.execute(query, values).fetchall()
-    finally:
-        connection.close()
 
 
 def state(folder, trace):

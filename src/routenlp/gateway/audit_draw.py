@@ -6,9 +6,8 @@ probability that is known. Whoever holds a trace's id can draw again and must ge
 
 from __future__ import annotations
 
-import hashlib
-
 from routenlp.conformal.verdict import Status
+from routenlp.draws import draw
 from routenlp.settings import Settings
 
 _PROVED = frozenset({Status.CERTIFIED, Status.ASYMPTOTIC})
@@ -34,9 +33,5 @@ def audit_tiers(settings: Settings, allowed: tuple[str, ...]) -> tuple[str, ...]
 
 
 def is_audited(trace_id: str, rate: float) -> bool:
-    """True with probability `rate` over trace ids, and always the same for one id.
-
-    SHA-256 parts this draw from every other one that is made from the same id.
-    """
-    drawn = int.from_bytes(hashlib.sha256(b"audit\0" + trace_id.encode()).digest()[:8]) >> 11
-    return drawn < rate * 2.0**53
+    """True with probability `rate` over trace ids, and always the same for one id."""
+    return draw("audit", trace_id) < rate

@@ -108,7 +108,8 @@ class Chat:
             receive, headers, most_bytes=int(limits.max_body_mb * (1 << 20)), within_s=limits.body_timeout_s
         )
         request = parse(body)
-        live = arm_of(live, request, key.id if key is not None else "")
+        caller = key.id if key is not None else ""
+        live = arm_of(live, request, caller)
         aim = aim_of(request, headers, live, key)
         if request.task != aim.served.task:
             request = replace(request, task=aim.served.task)
@@ -119,7 +120,6 @@ class Chat:
         course.failsafe.extend(aim.failsafe)
         conversation = None
         if live.weighs_caches:
-            caller = key.id if key is not None else ""
             conversation = conversation_of(caller, request.fields["messages"], request.size_bytes)
         return _Exchange(live, request, course, key, held, at_s, conversation)
 

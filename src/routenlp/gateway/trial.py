@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from routenlp.backends.remote.failures import UpstreamError
 from routenlp.cascade.machine import Ask, Done, advance, start
+from routenlp.draws import draw
 from routenlp.gateway.course import Course
 from routenlp.gateway.live import Live
 from routenlp.gateway.recording import top_cost_usd
@@ -69,7 +69,7 @@ class Shadows:
     def consider(self, live: Live, request: ChatRequest, course: Course, at_s: float) -> None:
         """Begins a shadow where one is due. Never waits."""
         trial = live.trial
-        if trial is None or trial.share > 0.0 or not _drawn(course.trace_id, live.settings.policy.shadow_rate):
+        if trial is None or trial.share > 0.0 or draw("shadow", course.trace_id) >= live.settings.policy.shadow_rate:
             return
         if not any(step.accepted for step in course.steps):
             return
@@ -104,7 +104,7 @@ async def _would_do(live: Live, other: Live, request: ChatRequest, course: Cours
     served = other.tasks.get(course.aim.served.task)
     if served is None or other.policy is None or not served.routed:
         return _at_top(live, course, course.aim.tiers[-1], 0.0)
-    ask = start(other.policy, Query(course.trace_id, served.task, request.text, {}, request.turns))
+    ask = start(other.policy, Query(course.trace_id, served.task, request.text, request.metadata, request.turns))
     order, spent = list(other.tiers), 0.0
     while True:
         wanted = order.index(ask.tier)
@@ -142,8 +142,3 @@ def _same(text: str, course: Course) -> bool | None:
 
 def _served_tier(course: Course) -> str:
     return next(step.tier for step in course.steps if step.accepted)
-
-
-def _drawn(trace_id: str, rate: float) -> bool:
-    drawn = int.from_bytes(hashlib.sha256(b"shadow\0" + trace_id.encode()).digest()[:8]) >> 11
-    return drawn < rate * 2.0**53

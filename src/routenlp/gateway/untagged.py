@@ -81,6 +81,6 @@ def _narrowed(guesses: GuessesTasks, served: Served, tiers: tuple[str, ...]) -> 
         rate = served.audit_rate if len(audits) > 1 else 0.0
         found = replace(served, tiers=tiers, audit_rate=rate, audit_tiers=audits)
         if served.tiers[-1] not in tiers:
-            found = replace(found, status=Status.UNCERTIFIED, routed=False)
+            found = replace(found, status=Status.UNCERTIFIED, routed=False, stale=False)
         guesses.narrowed[served.task, tiers] = found
     return found

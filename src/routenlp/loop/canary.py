@@ -20,7 +20,6 @@ as it is, until more audits have said which it was.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 
 from routenlp.conformal.betting import Bounded
 from routenlp.conformal.sequential import best, first_crossing, log_evidence
+from routenlp.draws import draw
 from routenlp.errors import SettingsError
 from routenlp.loop.compared import Compared, first_of_each_group, no_rows
 from routenlp.types import FloatArray
@@ -129,9 +129,7 @@ def serves_candidate(salt: str, conversation: str, share: float) -> bool:
 
     `salt`: the candidate's version, so that it is not always the same people who try things out.
     """
-    digest = hashlib.sha256(f"{salt}\0{conversation}".encode("utf-8", "surrogatepass")).digest()
-    # 53 bits: the most that a float holds exactly, so that the result stays under 1.
-    return (int.from_bytes(digest[:8]) >> 11) / 2.0**53 < share
+    return draw(salt, conversation) < share
 
 
 def judge(

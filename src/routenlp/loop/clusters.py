@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from routenlp.loop.directions import directions
 from routenlp.types import ClusterSpace, FloatArray, Vectors
 
 EXEMPLARS = 3
@@ -43,9 +44,7 @@ class Cluster:
 
 def project(space: ClusterSpace, vectors: Vectors) -> Vectors:
     """To the space's axes, shape (n, axes), each row of length 1; zeros stay zeros."""
-    turned = (vectors - space.mean) @ space.axes
-    length = np.sqrt((turned * turned).sum(axis=1, keepdims=True))
-    return np.asarray(turned / np.maximum(length, np.float32(1e-12)), dtype=np.float32)
+    return directions(np.asarray((vectors - space.mean) @ space.axes, dtype=np.float32))
 
 
 def distances(space: ClusterSpace, vectors: Vectors) -> FloatArray:

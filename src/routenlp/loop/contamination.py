@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from routenlp.errors import ContaminatedLessons
+from routenlp.loop.directions import directions
 from routenlp.loop.minhash import Shingled, alike, shingle
 from routenlp.types import Query, Vectors
 
@@ -61,10 +62,7 @@ def text_hash(query: Query) -> str:
 
 def take_prints(queries: Sequence[Query], vectors: Vectors | None = None) -> Prints:
     """`vectors`: of the queries' texts, shape (n, d); their length does not matter."""
-    unit = None
-    if vectors is not None:
-        length = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-        unit = np.asarray(vectors / np.maximum(length, np.float32(1e-12)), dtype=np.float32)
+    unit = None if vectors is None else directions(vectors)
     return Prints(
         tuple(q.id for q in queries), tuple(map(text_hash, queries)), shingle([q.text for q in queries]), unit
     )

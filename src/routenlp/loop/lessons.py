@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.loop.contamination import text_hash
+from routenlp.loop.directions import directions
 from routenlp.types import FloatArray, Query, Vectors
 
 OLD_SHARE = 0.15
@@ -47,7 +48,7 @@ def choose(candidates: Candidates, quotas: Mapping[int, int], *, too_alike: floa
     their cluster among those with a quota; copies come last of all, so that the sum of the quotas is met wherever
     there are as many candidates.
     """
-    unit = _unit(candidates.vectors)
+    unit = directions(candidates.vectors)
     order = np.argsort(-candidates.priority, kind="stable")
     taken: list[int] = []
     for cluster, quota in quotas.items():
@@ -115,8 +116,3 @@ def ask_teacher(
         else:
             lessons.append(Lesson(query, said, teacher, group))
     return Taught(without_copies(lessons), refused)
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    length = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-    return np.asarray(vectors / np.maximum(length, np.float32(1e-12)), dtype=np.float32)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from routenlp.loop.directions import directions
 from routenlp.types import FloatArray, Vectors
 
 SHARPNESS = 6.0
@@ -41,9 +42,11 @@ def cover(field: Field, known: Vectors, budget: int, *, sharpness: float = SHARP
     Where nothing is left to gain, the weightiest of the other allowed rows fill up the budget.
     """
     rows = _weightiest(field)
-    unit = _unit(field.vectors[rows])
+    unit = directions(field.vectors[rows])
     likeness = _sharpen(unit @ unit.T, sharpness)
-    covered = _sharpen(unit @ _unit(known).T, sharpness).max(axis=1) if len(known) else np.zeros(len(rows), np.float32)
+    covered = (
+        _sharpen(unit @ directions(known).T, sharpness).max(axis=1) if len(known) else np.zeros(len(rows), np.float32)
+    )
     weight = field.weight[rows].astype(np.float32)
     picked = rows[_greedy(likeness, weight, covered, field.allowed[rows], budget)]
     left = np.setdiff1d(np.flatnonzero(field.allowed), picked)
@@ -81,8 +84,3 @@ def _greedy(
 
 def _sharpen(cosine: Vectors, sharpness: float) -> Vectors:
     return np.asarray(np.maximum(cosine, np.float32(0.0)) ** np.float32(sharpness), dtype=np.float32)
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    length = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-    return np.asarray(vectors / np.maximum(length, np.float32(1e-12)), dtype=np.float32)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from routenlp.draws import draw
 from routenlp.errors import FoldOverlap
 from routenlp.types import CalibrationFold, Example, GateFold, TestFold, TrainingFold
 
@@ -26,9 +27,7 @@ class Folds:
 
 def fraction(task: str, group: str, *, salt: str = SALT) -> float:
     """Where a group falls in [0, 1): SHA-256 of salt, task and group as a fraction of its range."""
-    key = f"{salt}\0{task}\0{group}".encode("utf-8", "surrogatepass")
-    # 53 bits: the most that a float holds exactly, so that the result stays under 1.
-    return (int.from_bytes(hashlib.sha256(key).digest()[:8]) >> 11) / 2.0**53
+    return draw(salt, task, group)
 
 
 def row_hash(example: Example) -> str:

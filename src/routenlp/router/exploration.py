@@ -6,12 +6,12 @@ router can be judged from its log. A small share of draws with a logged propensi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 from routenlp.contracts import Router
+from routenlp.draws import draw
 from routenlp.errors import SettingsError
 from routenlp.router.nested import unwrapped, wrapped
 from routenlp.types import Parts, Propensity, Query, Route
@@ -102,6 +102,4 @@ def _exploration(meta: Any) -> Exploration:
 
 def _fraction(seed: int, query_id: str) -> float:
     """In [0, 1), and unlike any other draw by the same seed and id."""
-    key = f"exploration\0{seed}\0{query_id}".encode("utf-8", "surrogatepass")
-    # 53 bits: the most that a float holds exactly, so that the result stays under 1.
-    return float((int.from_bytes(hashlib.sha256(key).digest()[:8]) >> 11) / 2.0**53)
+    return draw("exploration", str(seed), query_id)

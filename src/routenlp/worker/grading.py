@@ -104,15 +104,8 @@ class Grader:
 
     def by_metric(self, audit: Audit) -> list[Grade]:
         """Grades against a person's reference; none where there is no reference, or no metric."""
-        metric = METRICS.get(self.metrics.get(audit.task, "none"))
         reference = audits.gold_of(self.connection, audit.trace_id)
-        if metric is None or reference is None:
-            return []
-        return [
-            Grade(tier, "metric", metric.name, metric.quality(text, reference))
-            for tier, text in audit.answers.items()
-            if tier in audit.tiers
-        ]
+        return [] if reference is None else against_reference(reference, audit, self.metrics)
 
     def _judge_for(self, audit: Audit) -> Judge | None:
         """None where no judge may grade this audit."""
@@ -177,6 +170,18 @@ class Grader:
                 raise _NoGrades("unreadable")
             found.append(grades)
         return both_orders(found[0], found[1])
+
+
+def against_reference(reference: str, audit: Audit, metrics: Mapping[str, str]) -> list[Grade]:
+    """Of every tier's answer, by the task's metric; none where it has no metric. `metrics`: by task."""
+    metric = METRICS.get(metrics.get(audit.task, "none"))
+    if metric is None:
+        return []
+    return [
+        Grade(tier, "metric", metric.name, metric.quality(text, reference))
+        for tier, text in audit.answers.items()
+        if tier in audit.tiers
+    ]
 
 
 class _Spent:

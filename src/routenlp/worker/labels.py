@@ -21,12 +21,13 @@ from typing import Annotated
 
 import msgspec
 
+from routenlp.draws import draw
 from routenlp.errors import CorruptData, MissingData
-from routenlp.grading.metrics import METRICS
 from routenlp.store.content import ContentPolicy
 from routenlp.store.sql import audits, statements
 from routenlp.store.sql.audits import Audit, Grade
 from routenlp.store.sql.database import transaction
+from routenlp.worker.grading import against_reference
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _Quality = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
@@ -96,7 +97,7 @@ def import_labels(
             with transaction(connection):
                 connection.execute(statements.PUT_GOLD, (audit.trace_id, now_s, grader, reference))
             references += 1
-            made += _against(reference, audit, metrics)
+            made += against_reference(reference, audit, metrics)
         state: audits.State | None = "graded" if made and not judged else None
         audits.put_grades(connection, audit, made, now_s=now_s, state=state, again_s=0.0)
         grades += len(made)
@@ -105,7 +106,7 @@ def import_labels(
 
 def gold_draw(trace_id: str) -> float:
     """In [0, 1), unlike the draw that made it an audit. An audit is drawn for gold where this is under its share."""
-    return float(int.from_bytes(hashlib.sha256(b"gold\0" + trace_id.encode()).digest()[:8]) >> 11) / 2.0**53
+    return draw("gold", trace_id)
 
 
 def letters(audit: Audit) -> dict[str, tuple[str, ...]]:
@@ -163,14 +164,3 @@ def _by_tier(line: _Line, audit: Audit) -> dict[str, float]:
         if quality is not None
         for tier in shown.get(letter, ())
     }
-
-
-def _against(reference: str, audit: Audit, metrics: Mapping[str, str]) -> list[Grade]:
-    metric = METRICS.get(metrics.get(audit.task, "none"))
-    if metric is None:
-        return []
-    return [
-        Grade(tier, "metric", metric.name, metric.quality(text, reference))
-        for tier, text in audit.answers.items()
-        if tier in audit.tiers
-    ]

@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from routenlp.backends.openai_compatible.conversation import Message, turns_before_last
 from routenlp.backends.student.backend import StudentBackend
 from routenlp.cascade.machine import Ask, Done, advance, start
 from routenlp.cascade.policy import Policy
@@ -25,11 +27,7 @@ from routenlp.grading.metrics import METRICS
 from routenlp.loop.compared import NO_SEGMENT, Compared
 from routenlp.store.sql import audits
 from routenlp.store.sql.audits import Audit
-from routenlp.types import Answer, Parts, Query, Route, Turn
-
-_INSTRUCTIONS = frozenset({"system", "developer"})
-_BY_TRUST = ("gold", "metric", "judge")
-"""Sources of grades, the most trusted first."""
+from routenlp.types import Answer, Parts, Query, Route
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +134,9 @@ class AuditComparer:
             found = [metric.quality(text, gold) for text in every]
             return found[0], found[1], found[2]
         by_text: dict[str, float] = {}
-        for grade in sorted(audits.grades_of(connection, audit.trace_id), key=lambda g: -_BY_TRUST.index(g.source)):
+        for grade in sorted(
+            audits.grades_of(connection, audit.trace_id), key=lambda g: -audits.BEST_FIRST.index(g.source)
+        ):
             if grade.tier in audit.answers:
                 by_text[audit.answers[grade.tier]] = grade.quality
         if all(text in by_text for text in every):
@@ -150,12 +150,14 @@ def query_of(audit: Audit) -> Query | None:
     """The audited query as routers and students read it; None where its content is gone."""
     if audit.request is None:
         return None
-    messages = [(str(m.get("role", "")), _text(m.get("content"))) for m in audit.request.get("messages", [])]
+    try:
+        messages = msgspec.convert(audit.request.get("messages", []), list[Message])
+    except msgspec.ValidationError:
+        return None
     if not messages:
         return None
-    turns = tuple(Turn(role, text) for role, text in messages[:-1] if role not in _INSTRUCTIONS)
     metadata = {str(k): str(v) for k, v in (audit.request.get("metadata") or {}).items()}
-    return Query(audit.trace_id, audit.task, messages[-1][1], metadata, turns)
+    return Query(audit.trace_id, audit.task, messages[-1].text, metadata, turns_before_last(messages))
 
 
 def _run(
@@ -222,9 +224,3 @@ def _compared(task: str, rows: list[_Row]) -> Compared:
         np.array([row.cheap for row in rows], dtype=np.bool_),
         np.array([row.segment for row in rows], dtype=np.int64),
     )
-
-
-def _text(content: object) -> str:
-    if isinstance(content, list):
-        return "\n".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
-    return content if isinstance(content, str) else ""

@@ -176,7 +176,7 @@ ABOUT: dict[str, Schema] = {
     "x-routenlp-task-source": _header("How it was found.", {"enum": list(get_args(TaskSource))}),
     "x-routenlp-steps": _header("Tiers asked, in order."),
     "x-routenlp-policy": _header("The policy's version, or `none`."),
-    "x-routenlp-status": _header("Of the task's certificate.", {"enum": [str(status) for status in Status]}),
+    "x-routenlp-status": _header("Of the task's certificate.", {"enum": [*map(str, Status), "stale"]}),
     "x-routenlp-overhead-ms": _header("Our own share of the time so far.", {"type": "number", "minimum": 0}),
     "x-routenlp-tier": _header("Whose answer this is; absent from errors.", always=False),
     "x-routenlp-cost-usd": _header(

@@ -26,6 +26,8 @@ TRIES = 3
 """Times that an audit is taken in one state before it is given up."""
 State = Literal["pending", "answered", "graded", "missing"]
 Source = Literal["gold", "judge", "metric"]
+BEST_FIRST: tuple[Source, ...] = ("gold", "metric", "judge")
+"""Sources of grades, the most trusted first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from routenlp.drift.detector import State
 from routenlp.store.sql import statements
+from routenlp.store.sql.audits import BEST_FIRST, Source
 from routenlp.store.sql.database import transaction
 
-_BEST_FIRST = ("gold", "metric", "judge")
 WentTo = Literal["detector", "calibration", "nobody"]
 
 
@@ -95,9 +95,7 @@ def put_watched(
         if detector is not None:
             _put_detector(connection, audit.task, detector)
         if alarm is not None:
-            raised = (alarm.task, alarm.raised_s, alarm.policy, json.dumps(alarm.evidence, sort_keys=True))
-            connection.execute(statements.RAISE_ALARM, raised)
-            connection.execute(statements.TOUCH_POINTER)
+            _raise(connection, alarm)
 
 
 def read_detector(connection: sqlite3.Connection, task: str) -> StoredDetector | None:
@@ -130,9 +128,7 @@ def alarmed_later(connection: sqlite3.Connection, audit: GradedAudit) -> bool:
 def raise_alarm(connection: sqlite3.Connection, alarm: Alarm) -> None:
     """Of what no detector sees; nothing where one is open already."""
     with transaction(connection):
-        raised = (alarm.task, alarm.raised_s, alarm.policy, json.dumps(alarm.evidence, sort_keys=True))
-        if connection.execute(statements.RAISE_ALARM, raised).rowcount > 0:
-            connection.execute(statements.TOUCH_POINTER)
+        _raise(connection, alarm)
 
 
 def clear_alarm(connection: sqlite3.Connection, task: str, by: str, *, now_s: float) -> bool:
@@ -144,6 +140,12 @@ def clear_alarm(connection: sqlite3.Connection, task: str, by: str, *, now_s: fl
     return cleared
 
 
+def _raise(connection: sqlite3.Connection, alarm: Alarm) -> None:
+    raised = (alarm.task, alarm.raised_s, alarm.policy, json.dumps(alarm.evidence, sort_keys=True))
+    if connection.execute(statements.RAISE_ALARM, raised).rowcount > 0:
+        connection.execute(statements.TOUCH_POINTER)
+
+
 def _put_detector(connection: sqlite3.Connection, task: str, detector: StoredDetector) -> None:
     state = json.dumps(detector.state.statistics), detector.state.seen
     about = detector.policy, detector.since_s, detector.guarantee, detector.target, detector.false_alarm_samples
@@ -151,6 +153,6 @@ def _put_detector(connection: sqlite3.Connection, task: str, detector: StoredDet
 
 
 def _qualities(connection: sqlite3.Connection, trace_id: str) -> dict[str, float]:
-    found: Sequence[tuple[str, str, float]] = connection.execute(statements.QUALITIES_OF, (trace_id,)).fetchall()
-    best_last = sorted(found, key=lambda grade: -_BEST_FIRST.index(grade[1]))
+    found: Sequence[tuple[str, Source, float]] = connection.execute(statements.QUALITIES_OF, (trace_id,)).fetchall()
+    best_last = sorted(found, key=lambda grade: -BEST_FIRST.index(grade[1]))
     return {tier: quality for tier, _, quality in best_last}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from routenlp.draws import draw
 from routenlp.store.sql import statements
 
 
@@ -35,7 +35,7 @@ def tagged_content(connection: sqlite3.Connection) -> list[TaggedContent]:
     return [
         TaggedContent(trace_id, task, key_id or "", messages)
         for trace_id, task, key_id, _, chance, body in found
-        if (everything or _fraction(trace_id) < lowest / chance) and (messages := _messages(body))
+        if (everything or draw("thin", trace_id) < lowest / chance) and (messages := _messages(body))
     ]
 
 
@@ -43,8 +43,3 @@ def _messages(body: str) -> list[Any]:
     request = msgspec.json.decode(body)["request"]
     found = request.get("messages", []) if isinstance(request, dict) else request  # a list in older stores
     return found if isinstance(found, list) else []
-
-
-def _fraction(trace_id: str) -> float:
-    """In [0, 1), and unlike the draw that made it an audit."""
-    return float(int.from_bytes(hashlib.sha256(b"thin\0" + trace_id.encode()).digest()[:8]) >> 11) / 2.0**53

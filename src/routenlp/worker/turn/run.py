@@ -209,12 +209,11 @@ class _Turn:
     def _calibrated(self, made: Sequence[Distilled], taught: Mapping[str, tuple[TaskRows, tuple[Lesson, ...]]]) -> Path:
         candidate = self.journal.folder / "candidate"
         with self.stages("calibrate: router, rules and certificates") as advance:
-            if not (self.journal.has(Stage.CALIBRATE) and candidate.is_dir()):
+            if not candidate.is_dir():
                 rows = {**self.system.rows, **{task: its for task, (its, _) in taught.items()}}
                 issued_at = datetime.fromtimestamp(self.now(), UTC)
-                if not candidate.is_dir():
-                    proofs = make_candidate(self.system, made, rows, candidate, issued_at, advance)
-                    self.journal.write(Stage.CALIBRATE, {"proofs": [asdict(proof) for proof in proofs]})
+                proofs = make_candidate(self.system, made, rows, candidate, issued_at, advance)
+                self.journal.write(Stage.CALIBRATE, {"proofs": [asdict(proof) for proof in proofs]})
         return candidate
 
     def _stored(self, versions: PolicyVersions, held: Held, candidate: Path) -> str:
@@ -340,11 +339,6 @@ def _folder_in_force(settings: Settings, versions: PolicyVersions) -> Path:
 def _bring_under(settings: Settings, versions: PolicyVersions, held: Held, now_s: float) -> Path:
     """The folder in force; the settings' becomes the store's first version where there is none yet."""
     folder = _folder_in_force(settings, versions)
-    if versions.pointer().active is None:
-        version = versions.add(held, folder, origin="policy.folder of the settings", now_s=now_s)
-        because = {"kind": "by hand", "reason": "the system that served before the store kept versions"}
-        if version.state is State.DRAFT:
-            versions.move(held, version.id, State.CALIBRATED, because, now_s=now_s)
-        versions.move(held, version.id, State.ACTIVE, because, now_s=now_s)
-        folder = versions.folder(version.id)
-    return folder
+    if versions.pointer().active is not None:
+        return folder
+    return versions.folder(versions.adopt(held, folder, origin="policy.folder", now_s=now_s).id)

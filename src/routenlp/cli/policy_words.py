@@ -10,8 +10,6 @@ from routenlp.bench.six_tasks.table import Table
 from routenlp.store.policy_versions import Move
 
 UNKNOWN = "–"
-
-
 Evidence = Mapping[str, Any]
 _SAID: Mapping[str, Callable[[Evidence], str]] = {
     "gate": lambda e: f"Gate at {e['level']:.3g}: " + " ".join(e["reasons"]),
@@ -22,6 +20,8 @@ _SAID: Mapping[str, Callable[[Evidence], str]] = {
     "added": lambda e: f"Made by {e['from']}.",
     "first": lambda _: "The first policy: there was none to compare it with.",
     "superseded": lambda e: f"{e['by']} became active.",
+    "calibrated": lambda e: "Calibrated: " + "; ".join(f"{p['task']} {p['status']}" for p in e.get("proofs", ())),
+    "recalibration": lambda e: f"Calibrated again ({e['trigger']}): {e['task']} {e['status']} on {e['n']} audits.",
     "by hand": lambda e: f"By hand: {e['reason']}",
     "roll-back": lambda e: f"Taken back: {e['reason']}",
 }

@@ -14,7 +14,7 @@ from routenlp.errors import ArtefactError
 from routenlp.training.text_features import TextFrame, count_texts, fit_text_frame
 
 TEXTS = [f"{verb} my {thing} number {i}" for i, verb in enumerate(("block", "find", "send")) for thing in "abcdefgh"]
-NEW = ["find my card", "", "   ", "ЧТО ЭТО", "x" * 9_000, "send my a number 2"]
+NEW = ["find my card", "", "   ", "ЧТО ЭТО", "x" * 9_000, "send my a number 2", "my my card, MY card my a!"]
 
 
 @pytest.fixture(scope="module")

@@ -45,9 +45,9 @@ class IsotonicMaps:
         """The bits of `of` for a single row, without numpy's overhead on so few numbers."""
         out = []
         for value, knots, levels in zip(predicted, self._knots, self._levels[task], strict=True):
-            right = min(max(bisect_left(knots, value), 1), len(knots) - 1)
+            right = bisect_left(knots, value, 1, len(knots) - 1)
             begin, low = knots[right - 1], levels[right - 1]
-            width = knots[right] - begin
-            share = min(max((value - begin) / (width if width > 0.0 else 1.0), 0.0), 1.0)
+            share = (value - begin) / (knots[right] - begin or 1.0)
+            share = 0.0 if share < 0.0 else 1.0 if share > 1.0 else share
             out.append(low + share * (levels[right] - low))
         return out

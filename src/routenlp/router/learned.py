@@ -60,7 +60,7 @@ class LearnedRouter:
         features = self.surface.beside(self.encoder.encode([text]), [text])
         quality, cost, *late = self._one(features[0], at)
         value = [q - self.price * c for q, c in zip(quality, cost, strict=True)] if self.price else quality
-        _, first = max(zip(value, range(len(value)), strict=True))
+        first = len(value) - 1 - value[::-1].index(max(value))
         usd = self.top_cost_usd
         seconds = [None if isnan(ln) else exp(ln) for ln in late[0]] if late else [None] * len(cost)
         each = zip(self.tiers, quality, cost, seconds, strict=True)

@@ -117,31 +117,39 @@ class _Fused:
         plain = [head.weights.T for head in heads if head.landmarks is None]
         self._plain = sum(map(len, plain))
         self._logistic = sum(len(head.low) for head in heads if head.logistic)
-        self._likenesses = _likenesses([head for head in heads if head.landmarks is not None], self._plain)
-        landmarks = [near.model.landmarks for near in self._likenesses]
-        self._rows = np.concatenate([*plain, *landmarks]).astype(np.float32)
-        self._offset = np.concatenate([head.offset for head in heads], axis=1)
-        self._low, self._high = (np.concatenate([getattr(h, end) for h in heads]) for end in ("low", "high"))
+        models = _distinct([head.landmarks for head in heads if head.landmarks is not None])
+        rows = np.concatenate([*plain, *(model.sharpness * model.landmarks for model in models)])
+        self._rows = np.asfortranarray(rows, dtype=np.float32)  # a product runs faster along the longer side
+        self._to_heads = _to_heads(heads, models, self._plain)
+        offset = np.concatenate([head.offset for head in heads], axis=1)
+        self._offset, self._shares = [*offset.astype(np.float32)], [*_shares(models, len(offset))]
+        self._low, self._high = (
+            np.concatenate([getattr(h, end) for h in heads]).astype(np.float32) for end in ("low", "high")
+        )
         scale = np.concatenate([np.full(len(h.low), 0.5 if h.logistic else 1.0) for h in heads])
-        shares = np.concatenate([p.shares for p in placed], axis=1)
-        self._shares = shares * scale
-        self._constant = (shares * (1.0 - scale)).sum(axis=1)
+        weights = np.concatenate([p.weights for p in placed], axis=1)
+        self._weights = (weights * scale).astype(np.float32)
+        self._constant = (weights * (1.0 - scale)).sum(axis=1).astype(np.float32)
         ends = np.cumsum([len(stack.learned) for stack in stacks]).tolist()
         self._finish = [_Finish(s, slice(end - len(s.learned), end)) for s, end in zip(stacks, ends, strict=True)]
 
     def estimate(self, features: Vectors, task: int) -> list[list[float]]:
         """A `OneRow`."""
-        products = self._rows @ features
-        found = self._offset[task].copy()
-        found[: self._plain] += products[: self._plain]
-        length = math.sqrt(np.dot(features, features)) or 1.0
-        for near in self._likenesses:
-            found[self._plain :] += near.weighed(products, length, task)
-        np.tanh(found[: self._logistic], out=found[: self._logistic])
+        inputs = self._rows.dot(features)
+        near = inputs[self._plain :]
+        near /= math.sqrt(features.dot(features)) or 1.0
+        np.exp(near, out=near)
+        near *= self._shares[task]
+        found = self._to_heads.dot(inputs)
+        found += self._offset[task]
+        logistic = found[: self._logistic]
+        np.tanh(logistic, out=logistic)
         np.maximum(found, self._low, out=found)
         np.minimum(found, self._high, out=found)
-        blends = (self._shares @ found + self._constant).tolist()
-        return [finish(blends, task) for finish in self._finish]
+        blends = self._weights.dot(found)
+        blends += self._constant
+        of_all = blends.tolist()
+        return [finish(of_all, task) for finish in self._finish]
 
 
 class _Finish:
@@ -172,7 +180,7 @@ class _Placed:
     """A member of a stack."""
 
     head: _Head
-    shares: FloatArray
+    weights: FloatArray
     """Of each of its tiers in each blend of all stacks, shape (blends, K)."""
 
 
@@ -180,44 +188,32 @@ def _placed(stacks: Sequence[StackedEstimates]) -> Iterator[_Placed]:
     begin, blends = 0, sum(len(stack.learned) for stack in stacks)
     for stack in stacks:
         for weights, member in zip(stack.weights, stack.members, strict=True):
-            shares = np.zeros((blends, len(weights)))
-            np.fill_diagonal(shares[begin:], weights)
-            yield _Placed(_HEADS[type(member)](member), shares)
+            in_blends = np.zeros((blends, len(weights)))
+            np.fill_diagonal(in_blends[begin:], weights)
+            yield _Placed(_HEADS[type(member)](member), in_blends)
         begin += len(stack.learned)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Likeness:
-    """To the same landmarks, for all heads that look at them."""
-
-    model: LandmarkEstimates
-    rows: slice
-    """Of the products: those with the landmarks."""
-    weights: FloatArray
-    """Shape (tiers of all heads on likenesses, landmarks); 0 for heads that look at others."""
-
-    def weighed(self, products: Vectors, length: float, task: int) -> FloatArray:
-        """Likenesses . weights, shape (tiers,)."""
-        near = products[self.rows] * (self.model.sharpness / length)
-        near -= self.model.sharpness
-        np.exp(near, out=near)
-        near *= self.model.task_shares[task]
-        return np.asarray(self.weights @ near)
+def _distinct(models: Sequence[LandmarkEstimates]) -> list[LandmarkEstimates]:
+    """Of those that look alike, the first."""
+    return [m for at, m in enumerate(models) if not any(m.looks_as(earlier) for earlier in models[:at])]
 
 
-def _likenesses(heads: Sequence[_Head], begin: int) -> list[_Likeness]:
-    """Of heads on likenesses, in order. `begin`: where the rows with landmarks begin."""
-    models = [head.landmarks for head in heads if head.landmarks is not None]
-    out: list[_Likeness] = []
-    for at, model in enumerate(models):
-        if any(model.looks_as(earlier) for earlier in models[:at]):
-            continue
-        count = len(model.landmarks)
-        weights = [
-            h.weights if m.looks_as(model) else np.zeros((count, len(h.low)))
-            for h, m in zip(heads, models, strict=True)
-        ]
-        end = begin + count
-        out.append(_Likeness(model, slice(begin, end), np.ascontiguousarray(np.concatenate(weights, axis=1).T)))
-        begin = end
+def _shares(models: Sequence[LandmarkEstimates], tasks: int) -> Vectors:
+    """By task and landmark, what exp(sharpness cosine) counts: by e^-sharpness and the share of the task."""
+    each = [m.task_shares * np.float32(math.exp(-m.sharpness)) for m in models]
+    return np.concatenate([np.empty((tasks, 0), dtype=np.float32), *each], axis=1)
+
+
+def _to_heads(heads: Sequence[_Head], models: Sequence[LandmarkEstimates], plain: int) -> Vectors:
+    """Shape (tiers of all heads, plain + landmarks): plain heads take their products as they are, others likenesses."""
+    near = [(head, head.landmarks) for head in heads if head.landmarks is not None]
+    each = [
+        [h.weights.T if own.looks_as(m) else np.zeros((len(h.low), len(m.landmarks))) for m in models]
+        for h, own in near
+    ]
+    weights = np.block(each) if near else np.empty((0, 0))
+    out = np.zeros((plain + weights.shape[0], plain + weights.shape[1]), dtype=np.float32)
+    np.fill_diagonal(out[:plain, :plain], 1.0)
+    out[plain:, plain:] = weights
     return out

@@ -67,7 +67,7 @@ class ContinuationRule:
         if task is None or len(expected) < len(self.tiers):
             return self._to_the_top(steps)
         answers = {self._tier_at[step.answer.tier]: step for step in steps}
-        state = sum(1 << k for k in answers)
+        state = sum([1 << k for k in answers])
         predicted = self._one.predict(task, expected, {k: _known(step) for k, step in answers.items()}, state)
         utility = self.of_task.get(route.task, self.utility)
         late = self._late(utility.deadlines, task, route, steps)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from operator import mul
 
 import numpy as np
 
@@ -58,7 +59,8 @@ class OneQuality:
         _add(z, self._route[state], _logs([_odds(value, EDGE) for value in expected]))
         for s in _members(state):
             _add(z, self._answer[state][s], self._of(task, s, answers[s]))
-        return [1.0 / (1.0 + e) for e in _exps([-min(max(value, -MOST), MOST) for value in z])]
+        minus = [MOST if value < -MOST else -MOST if value > MOST else -value for value in z]
+        return [1.0 / (1.0 + e) for e in _exps(minus)]
 
     def _of(self, task: int, s: int, known: Known) -> list[float]:
         centre, (mean, scale) = self._centre[s], self._length[s]
@@ -72,7 +74,7 @@ class OneQuality:
 
 
 def _odds(p: float, edge: float) -> float:
-    kept = min(max(p, edge), 1.0 - edge)
+    kept = edge if p < edge else 1.0 - edge if p > 1.0 - edge else p
     return kept / (1.0 - kept)
 
 
@@ -80,18 +82,18 @@ def _add(z: list[float], weights: list[list[float]], values: list[float]) -> Non
     """Adds weights_k . values to each z_k, one product after the other: another order would round otherwise."""
     for k, mine in enumerate(weights):
         so_far = z[k]
-        for weight, value in zip(mine, values, strict=True):
-            so_far += weight * value
+        for product in map(mul, mine, values):
+            so_far += product
         z[k] = so_far
 
 
 def _logs(values: list[float]) -> list[float]:
-    found: list[float] = np.log(np.array(values)).tolist()
+    found: list[float] = np.log(values).tolist()
     return found
 
 
 def _exps(values: list[float]) -> list[float]:
-    found: list[float] = np.exp(np.array(values)).tolist()
+    found: list[float] = np.exp(values).tolist()
     return found
 
 
@@ -119,20 +121,18 @@ def decide_one(
     late: Late | None = None,
 ) -> Decided:
     """As `decision.decide` does for a row."""
-    tiers = len(predicted)
-    run = _members(state)
-    worth = list(predicted)
+    tiers, run = len(predicted), _members(state)
+    worth, calls = predicted.copy(), _callable(reach, state, tiers)
     worth[-1] += utility.margin
-    feasible = [True] * tiers
     if late is not None:
         feasible, penalty = late.feasible[0].tolist(), late.penalty[0].tolist()
         worth = [w if k in run else (w - penalty[k] if feasible[k] else NEVER) for k, w in enumerate(worth)]
+        calls = tuple([k for k in calls if feasible[k]])
     stop, answer = -math.inf, STOPS
     for k in run:
         if worth[k] > stop:
             stop, answer = worth[k], k
     best, call = -math.inf, STOPS
-    calls = [k for k in _callable(reach, state, tiers) if feasible[k]]
     for k, value in zip(calls, _call_values(calls, worth, stop, state, relative_cost, utility, reach), strict=True):
         if value >= best and value != -math.inf:
             best, call = value, k
@@ -142,24 +142,43 @@ def decide_one(
 
 
 def _call_values(
-    calls: list[int], worth: list[float], stop: float, state: int, cost: list[float], utility: Utility, reach: Reach
+    calls: tuple[int, ...],
+    worth: list[float],
+    stop: float,
+    state: int,
+    cost: list[float],
+    utility: Utility,
+    reach: Reach,
 ) -> list[float]:
     """What calling each of these tiers is worth."""
-    price, climbs = utility.price, reach is not Reach.DEARER
-    values, gaps = [], []
-    for k in calls:
-        own, otherwise, paid = worth[k], stop, 0.0
-        for later in range(k + 1, len(worth) if reach is not Reach.ONCE else 0):
-            paid = cost[later] + (paid if climbs else 0.0)
-            otherwise = max(otherwise, worth[later] - price * paid)
-        values.append(max(own, otherwise) - price * cost[k])
-        gaps.append(min(max(own - otherwise, -1.0), 1.0))  # 1 where there is no other way
+    price = utility.price
+    otherwise = _otherwise(calls, worth, stop, cost, price, reach)
+    values = [max(worth[k], otherwise[k]) - price * cost[k] for k in calls]
     if utility.options is None or not calls:
         return values
     weights = utility.options[state].tolist()
+    gaps = [min(max(worth[k] - otherwise[k], -1.0), 1.0) for k in calls]  # 1 where there is no other way
     fading = _exps([rate * abs(gap) for gap in gaps for rate in _FADING])
     for i, (k, gap) in enumerate(zip(calls, gaps, strict=True)):
         flat, near, wide, of_gap, of_apart, of_doubt = weights[k]
         option = flat + near * fading[2 * i] + wide * fading[2 * i + 1] + of_gap * gap + of_apart * abs(gap)
         values[i] += max(option + of_doubt * (worth[k] * (1.0 - worth[k])), 0.0)
     return values
+
+
+def _otherwise(
+    calls: tuple[int, ...], worth: list[float], stop: float, cost: list[float], price: float, reach: Reach
+) -> list[float]:
+    """By tier, of those in `calls`, what the best other way is worth: to stop, or a dearer tier after it."""
+    best = [stop] * len(worth)
+    if reach is Reach.DEARER:
+        for k in range(len(worth) - 1, 0, -1):
+            way = worth[k] - price * cost[k]
+            best[k - 1] = way if way > best[k] else best[k]
+    elif reach is not Reach.ONCE:
+        for k in calls:
+            paid = 0.0
+            for later in range(k + 1, len(worth)):
+                paid += cost[later]
+                best[k] = max(best[k], worth[later] - price * paid)
+    return best

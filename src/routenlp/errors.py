@@ -32,6 +32,10 @@ class RouteNlpError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type[RouteNlpError], tuple[str, str, str]]:
+        """So that it may pass between processes: an exception is rebuilt from its message alone otherwise."""
+        return type(self), (self.subject, self.problem, self.remedy)
+
 
 class SettingsError(RouteNlpError):
     """A setting is missing, unknown or out of range."""

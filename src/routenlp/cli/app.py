@@ -138,6 +138,9 @@ def loop_bench_command(
         Path | None, typer.Option(help="Folder of what is measured: a stopped bench goes on there.")
     ] = None,
     limit_s: Annotated[float, typer.Option(min=0.0, help="Begin no other seed after so many seconds.")] = math.inf,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Tasks and seeds at once, a process each; else one a core.")
+    ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw the curves, as .png or .svg.")] = None,
 ) -> None:
@@ -154,6 +157,7 @@ def loop_bench_command(
         generated=generated,
         keep=keep,
         limit_s=limit_s,
+        jobs=jobs,
         markdown=markdown,
         plot=plot,
     )

@@ -30,6 +30,7 @@ def bench(
     generated: bool,
     keep: Path | None,
     limit_s: float,
+    jobs: int | None,
     markdown: Path | None,
     plot: Path | None,
 ) -> None:
@@ -41,7 +42,7 @@ def bench(
     with progress.stage("reading the rows"):
         rows = workload.load(settings, environ.get("ROUTENLP_DATA"), quick=False, only=only, make_rows=generated)
     repeats = seeds or (QUICK_SEEDS if quick else SEEDS)
-    result = run(settings, rows, progress, seeds=repeats, yardstick=not quick, keep=keep, limit_s=limit_s)
+    result = run(settings, rows, progress, seeds=repeats, yardstick=not quick, keep=keep, limit_s=limit_s, jobs=jobs)
     console = open_console(stderr=json_target == "-")
     found, lines, checked = report.tables(result), report.notes(result), report.checks(result, quick=quick)
     show_tables(console, found)

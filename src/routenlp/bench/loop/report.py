@@ -170,7 +170,7 @@ def checks(result: Result, *, quick: bool) -> list[dict[str, object]]:
         at_most("processor seconds of a turn on these tasks, one after the other", result.slowest_turn_s, TURN_S)
     )
     out.append(at_most("seconds", result.seconds, limits["seconds"]))
-    out.append(at_most("peak resident memory, MB", result.peak_rss_mb, limits["peak_rss_mb"]))
+    out.append(at_most("peak resident memory of a process, MB", result.peak_rss_mb, limits["peak_rss_mb"]))
     return out
 
 
@@ -206,6 +206,7 @@ def as_json(result: Result, settings: Settings, *, quick: bool) -> dict[str, obj
         quick=quick,
         generated=result.workload.generated,
         seeds=dict(result.seeds),
+        at_once=result.at_once,
         lessons=list(result.plan.lessons),
         arms=[NONE, *ARMS],
         best=best_arm(found),

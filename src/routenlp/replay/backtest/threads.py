@@ -10,11 +10,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 
-def one_thread() -> AbstractContextManager[object]:
-    """Holds BLAS to one thread meanwhile. Without threadpoolctl, which the extras bring, it does nothing."""
+def one_thread(*, everything: bool = False) -> AbstractContextManager[object]:
+    """Holds BLAS to one thread meanwhile; with `everything`, OpenMP too.
+
+    Without threadpoolctl, which the extras bring, it does nothing.
+    """
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
         return nullcontext()
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api=None if everything else "blas")
     return limits

@@ -132,7 +132,9 @@ def loop_bench_command(
     json_target: JsonTarget = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two tasks and one seed, without the yardstick.")] = False,
     task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, in place of 5.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many seeds, in place of 5 (2 of tasks that write texts).")
+    ] = None,
     generated: Generated = False,
     keep: Annotated[
         Path | None, typer.Option(help="Folder of what is measured: a stopped bench goes on there.")

@@ -11,7 +11,7 @@ import typer
 from routenlp.bench.frame import all_hold, check_line
 from routenlp.bench.loop import report
 from routenlp.bench.loop.plot import draw
-from routenlp.bench.loop.run import QUICK_SEEDS, QUICK_TASKS, SEEDS, run
+from routenlp.bench.loop.run import QUICK_SEEDS, QUICK_TASKS, run
 from routenlp.bench.progress import progress_on
 from routenlp.bench.six_tasks import workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
@@ -41,7 +41,7 @@ def bench(
         only = QUICK_TASKS
     with progress.stage("reading the rows"):
         rows = workload.load(settings, environ.get("ROUTENLP_DATA"), quick=False, only=only, make_rows=generated)
-    repeats = seeds or (QUICK_SEEDS if quick else SEEDS)
+    repeats = seeds or (QUICK_SEEDS if quick else None)
     result = run(settings, rows, progress, seeds=repeats, yardstick=not quick, keep=keep, limit_s=limit_s, jobs=jobs)
     console = open_console(stderr=json_target == "-")
     found, lines, checked = report.tables(result), report.notes(result), report.checks(result, quick=quick)

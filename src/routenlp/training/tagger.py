@@ -140,7 +140,7 @@ def _study(corpus: Corpus, how: TaggerFit) -> Studied:
     known, counts = np.unique(features, return_counts=True)
     known = known[counts >= how.min_count]
     dense, mean, scale = _standardise(corpus)
-    seen = Observations(_count(features, known), dense, corpus.lengths)
+    seen = Observations(count_features(features, known), dense, corpus.lengths)
     return Studied(seen, corpus.tags, forbidden_moves(len(corpus.types)), known, mean, scale)
 
 
@@ -159,7 +159,7 @@ def _label_set(corpus: Corpus, studied: Studied, fitted: Fitted) -> LabelSet:
     )
 
 
-def _count(features: NDArray[np.uint32], known: NDArray[np.uint32]) -> sparse.csr_matrix:
+def count_features(features: NDArray[np.uint32], known: NDArray[np.uint32]) -> sparse.csr_matrix:
     """CSR (words, known features)."""
     if not len(known):
         return sparse.csr_matrix((len(features), 0), dtype=np.float32)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from routenlp.types import FloatArray
 
-_FLOOR = -80.0
+FLOOR = -80.0
 """Emissions are kept within this of the best of their word (natural log), so that no sum underflows to 0."""
 
 
@@ -66,7 +66,7 @@ def viterbi(chain: Chain, emit: FloatArray) -> NDArray[np.int64]:
 def posterior(chain: Chain, emit: FloatArray) -> Posterior:
     """Forward-backward, rescaled at every word. `emit`: float64 (n, k), n >= 1."""
     n, k = emit.shape
-    here = np.exp(np.maximum(emit - emit.max(axis=1, keepdims=True), _FLOOR))
+    here = np.exp(np.maximum(emit - emit.max(axis=1, keepdims=True), FLOOR))
     step = np.exp(chain.step)
     ahead = np.ones((n, k))
     for t in range(n - 2, -1, -1):

@@ -189,15 +189,24 @@ def answer(
     tags = viterbi(label_set.chain, emit)
     spans = read_spans(tags)
     belief = posterior(label_set.chain, emit)
+    return write_answer(
+        label_set, text, words, spans, [*(exactly(belief, tags, span) for span in spans), complete(belief, tags)]
+    )
+
+
+def write_answer(
+    label_set: LabelSet, text: str, words: Sequence[Word], spans: Sequence[Span], beliefs: Sequence[float]
+) -> Prediction:
+    """The entities of `spans`. `beliefs`: one a span, and last that nothing else is one."""
     entities = [Entity(label_set.types[s.type], text[words[s.first].start : words[s.last].end]) for s in spans]
-    probs = [exactly(belief, tags, span) for span in spans]
+    *probs, nothing_else = beliefs
     if label_set.unique:
         surest: dict[Entity, float] = {}
         for entity, prob in zip(entities, probs, strict=True):
             surest[entity] = max(prob, surest.get(entity, 0.0))
         entities = sorted(surest)
         probs = [surest[entity] for entity in entities]
-    return Prediction(to_text(entities), (*probs, complete(belief, tags)))
+    return Prediction(to_text(entities), (*probs, nothing_else))
 
 
 def exactly(belief: Posterior, tags: NDArray[np.int64], span: Span) -> float:

@@ -6,7 +6,7 @@ share the draws, so what they have in common cancels in their difference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,17 +136,23 @@ def _standings(points: Sequence[Point], cost: RatioDraws, quality: RatioDraws) -
     return tuple(
         Standing(
             place,
-            float(np.mean([p.lessons for p in of_place])),
+            float(_over_tasks(of_place, lambda p: p.lessons)),
             cost.interval(place.name),
             quality.interval(place.name),
-            tuple(float(s) for s in np.mean([p.tier_shares for p in of_place], axis=0)),
-            float(np.mean([p.escalated for p in of_place])),
+            tuple(float(s) for s in _over_tasks(of_place, lambda p: p.tier_shares)),
+            float(_over_tasks(of_place, lambda p: p.escalated)),
             cost.difference(place.name, Place(RANDOM, place.round).name) if place in tested else None,
             tested.get(place),
             _surely(of_place),
         )
         for place, of_place in places.items()
     )
+
+
+def _over_tasks(points: Sequence[Point], value: Callable[[Point], float | tuple[float, ...]]) -> FloatArray:
+    """The mean over tasks of each one's mean over seeds, of which a task may have more than another."""
+    tasks = dict.fromkeys(p.task for p in points)
+    return np.asarray(np.mean([np.mean([value(p) for p in points if p.task == t], axis=0) for t in tasks], axis=0))
 
 
 def _surely(points: Sequence[Point]) -> float | None:

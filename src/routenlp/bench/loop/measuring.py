@@ -13,8 +13,8 @@ from pathlib import Path
 from routenlp import __version__, wiring
 from routenlp.bench.loop import kept
 from routenlp.bench.loop.arms import ARMS, NONE
-from routenlp.bench.loop.bulk import HashedTexts
 from routenlp.bench.loop.course import ALL_ROWS, Course, Plan, Point
+from routenlp.bench.loop.hashed_texts import HashedTexts
 from routenlp.bench.loop.kept import Measured
 from routenlp.bench.loop.system import Desk
 from routenlp.bench.loop.world import Ledger, Remembered, begin, held_out_rows, remember_words, screen

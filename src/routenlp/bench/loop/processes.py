@@ -7,6 +7,7 @@ Processes share nothing but the encodings and points on disk, which bear it.
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -135,7 +136,9 @@ class _Worker:
         return RouteNlpError("bench loop", problem, "See what it wrote; if memory ran out, give fewer --jobs")
 
     def end(self) -> None:
-        """At once: what it has found by now was handed over, or kept on disk."""
+        """At once: what it found by now was handed over, or is kept on disk. Open stages are shown as stopped."""
+        while self._stages:
+            self._stages.pop()[0].__exit__(*sys.exc_info())
         self._process.terminate()
         self._process.join()
         self.pipe.close()

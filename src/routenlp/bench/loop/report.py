@@ -141,8 +141,16 @@ def notes(result: Result) -> list[str]:
         f"Training rows that resemble a held-out row (the same text, Jaccard 0.8, cosine 0.95) were no lesson of any "
         f"arm: {barred}.",
         f"Calibration, gate and test rows that training received, by hash: {result.held_out_seen}.",
+        *_fewer_seeds(result),
         *_yardstick(result),
     ]
+
+
+def _fewer_seeds(result: Result) -> list[str]:
+    fewer = [task for task, n in result.seeds.items() if n < max(result.seeds.values())]
+    if not fewer:
+        return []
+    return [f"Fewer seeds of {', '.join(fewer)}, for the time that they take: their intervals are the wider for it."]
 
 
 def _yardstick(result: Result) -> list[str]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from routenlp.backends.recorded import RecordedBackend
 from routenlp.backends.student.backend import StudentBackend
-from routenlp.bench.loop.bulk import HashedTexts, answer_all
+from routenlp.bench.loop.bulk import answer_all
+from routenlp.bench.loop.hashed_texts import HashedTexts
 from routenlp.bench.loop.world import Ledger, RememberedWords, TaskWorld, middle
 from routenlp.contracts import Encoder, Student
 from routenlp.grading.metrics import metric

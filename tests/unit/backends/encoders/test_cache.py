@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +133,20 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     cached = CachedEncoder(Letters(), tmp_path, progress=lambda done, total: seen.append((done, total)))
     cached.encode([str(number) for number in range(300)])
     assert seen == [(256, 300), (300, 300)]
+
+
+def _encode(folder: Path, texts: list[str]) -> Vectors:
+    return CachedEncoder(Letters(), folder).encode(texts)
+
+
+def test_processes_that_fill_one_file_at_once_all_get_right_vectors_and_leave_it_whole(tmp_path: Path) -> None:
+    texts = [f"text {i}" for i in range(1_500)]
+    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as processes:
+        found = list(processes.map(_encode, [tmp_path] * 3, [texts, texts[::-1], texts[700:]]))
+    right = Letters().encode(texts)
+    assert np.array_equal(found[0], right)
+    assert np.array_equal(found[1], right[::-1])
+    assert np.array_equal(found[2], right[700:])
+    with closing(sqlite3.connect(tmp_path / "vectors.sqlite")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT COUNT(*) FROM vectors").fetchone()[0] > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.contracts.letters import LetterCounts
 
 from routenlp.bench.datasets import generated
-from routenlp.bench.loop.bulk import HashedTexts
+from routenlp.bench.loop.hashed_texts import HashedTexts
 from routenlp.bench.loop.system import Desk
 from routenlp.bench.loop.world import Ledger, Remembered, TaskWorld, begin, remember_words, screen
 from routenlp.portfolio.prices import Price

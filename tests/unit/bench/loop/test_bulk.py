@@ -8,7 +8,8 @@ import pytest
 from tests.contracts.letters import LetterCounts
 from tests.unit.bench.loop.small import STUDENTS, folds
 
-from routenlp.bench.loop.bulk import HashedTexts, answer_all
+from routenlp.bench.loop.bulk import answer_all
+from routenlp.bench.loop.hashed_texts import HashedTexts
 from routenlp.bench.loop.world import Remembered, remember_words
 from routenlp.training import students
 from routenlp.types import Query, TrainingFold

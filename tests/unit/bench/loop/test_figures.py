@@ -97,3 +97,11 @@ def test_how_often_another_round_surely_pays():
     found = {s.place.arm: s for s in figures(points, GROUPS, seed=0).standings}
     assert found[RANDOM].surely_worth == 0.5
     assert found[NONE].surely_worth is None
+
+
+def test_a_task_with_more_seeds_counts_no_more():
+    many = [dataclasses.replace(point(NONE, 0, 0.5, seed=i), escalated=0.2) for i in range(3)]
+    one = dataclasses.replace(point(NONE, 0, 0.7), task="u", escalated=0.6)
+    [standing] = figures([*many, one], {"t": GROUPS["t"], "u": GROUPS["t"]}, seed=0).standings
+    assert standing.escalated == pytest.approx(0.4)
+    assert standing.cost_ratio.estimate == pytest.approx(0.6, abs=0.01)

@@ -27,7 +27,7 @@ def result(costs: dict[str, tuple[float, ...]] | None = None, *, tasks: tuple[st
     workload = Workload({}, "made by hand", False, False)
     barred = dict.fromkeys(tasks, 0.2)
     return Result(
-        workload, Plan((150, 300, 450), 0.97), dict.fromkeys(tasks, 5), found, None, barred, 0, 20.0, 60.0, 900.0
+        workload, Plan((150, 300, 450), 0.97), dict.fromkeys(tasks, 5), found, None, barred, 0, 20.0, 60.0, 900.0, 2
     )
 
 
@@ -81,3 +81,10 @@ def test_notes_say_how_many_seeds_each_task_had():
     both = result(tasks=("cs_intent", "fin_ner"))
     assert "Seeds: 5." in notes(both)[0]
     assert "Seeds: 5 of cs_intent, 2 of fin_ner." in notes(replace(both, seeds={"cs_intent": 5, "fin_ner": 2}))[0]
+
+
+def test_tasks_with_fewer_seeds_are_named():
+    made = result(tasks=("cs_intent", "cs_response"))
+    assert not any("Fewer seeds" in note for note in notes(made))
+    fewer = replace(made, seeds={"cs_intent": 5, "cs_response": 2})
+    assert any(note.startswith("Fewer seeds of cs_response,") for note in notes(fewer))

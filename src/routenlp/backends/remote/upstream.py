@@ -16,19 +16,17 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
 
 from routenlp.backends.remote.breaker import State
 from routenlp.backends.remote.dialect import Dialect
 from routenlp.backends.remote.endpoints import Endpoint, choose
+from routenlp.backends.remote.exchange import FAILURES, Address, Reply
 from routenlp.backends.remote.failures import Kind, UpstreamError
 from routenlp.backends.remote.retry import FIRST_S, delay_s, retry_after_s
 
 T = TypeVar("T")
 MOST_BYTES = 64 << 20
 """Of an answer. One that is longer is none."""
-_ACCEPT_AS_IS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,7 @@ class OpenStream:
 
     __slots__ = ("_idle_s", "_release", "_response", "first")
 
-    def __init__(
-        self, response: aiohttp.ClientResponse, first: bytes, idle_s: float, release: Callable[[], None]
-    ) -> None:
+    def __init__(self, response: Reply, first: bytes, idle_s: float, release: Callable[[], None]) -> None:
         self.first = first
         self._response = response
         self._idle_s = idle_s
@@ -80,7 +76,7 @@ class OpenStream:
                 yield data
         except TimeoutError as exc:
             raise UpstreamError("", Kind.TIMEOUT, f"sent nothing for {self._idle_s:g} s") from exc
-        except (aiohttp.ClientError, OSError) as exc:
+        except FAILURES as exc:
             raise UpstreamError("", Kind.CUT, "broke off its stream") from exc
 
     def close(self) -> None:
@@ -108,13 +104,13 @@ class Upstream:
         self.tier = tier
         self.endpoints = tuple(Endpoint(url.rstrip("/") + dialect.path) for url in urls)
         self._limits = limits
-        self._session = session
         self._clock = clock
         self._chance = chance
-        self._headers = CIMultiDict({**_ACCEPT_AS_IS, **dialect.headers})
         self._secret = dialect.secret.encode() if dialect.secret else b""
-        self._addresses = {endpoint.url: URL(endpoint.url) for endpoint in self.endpoints}
-        self._connect = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s)
+        self._addresses = {
+            endpoint.url: Address(endpoint.url, dialect.headers, session, limits.connect_s)
+            for endpoint in self.endpoints
+        }
 
     @property
     def state(self) -> State:
@@ -202,17 +198,11 @@ class Upstream:
         endpoint.breaker.succeeded()
         return answer
 
-    async def _post(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
+    async def _post(self, endpoint: Endpoint, body: bytes) -> Reply:
         """The response of status 200 with its headers read; any other is an `UpstreamError` and released."""
         try:
-            response = await self._session.post(
-                self._addresses[endpoint.url],
-                data=body,
-                headers=self._headers,
-                allow_redirects=False,
-                timeout=self._connect,
-            )
-        except (aiohttp.ClientError, OSError) as exc:
+            response = await self._addresses[endpoint.url].post(body)
+        except FAILURES as exc:
             raise self._error(Kind.CONNECT, f"could not be reached ({type(exc).__name__})") from exc
         if response.status == 200:
             return response
@@ -221,7 +211,7 @@ class Upstream:
         finally:
             response.release()
 
-    async def _refusal(self, response: aiohttp.ClientResponse) -> UpstreamError:
+    async def _refusal(self, response: Reply) -> UpstreamError:
         wait_s = retry_after_s(response.headers.get("retry-after"))
         body = self._without_key(await response.content.read(1 << 16)) if response.status >= 400 else b""
         kind = Kind.STATUS if response.status >= 400 else Kind.GARBAGE
@@ -237,7 +227,7 @@ class Upstream:
     def _without_key(self, said: bytes) -> bytes:
         return said.replace(self._secret, b"[secret]") if self._secret else said
 
-    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _whole(self, response: Reply) -> bytes:
         parts, size = [], 0
         try:
             while data := await response.content.readany():
@@ -246,7 +236,7 @@ class Upstream:
                 if size > MOST_BYTES:
                     response.close()
                     raise self._error(Kind.GARBAGE, f"sent more than {MOST_BYTES} bytes")
-        except (aiohttp.ClientError, OSError) as exc:
+        except FAILURES as exc:
             raise self._error(Kind.CUT, f"broke off its answer ({type(exc).__name__})") from exc
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -84,7 +84,7 @@ class Chat:
             return
         ended = _Ended("error")
         try:
-            async with Presence(receive):
+            with Presence(scope):
                 ended = await self._serve(exchange, send)
         except ClientLeft:
             ended = _Ended("client_left")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any
 
 from routenlp.gateway.errors import ApiError
+from routenlp.gateway.protocol import CONNECTION, TimedProtocol
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -89,29 +90,27 @@ async def send_part(send: Send, data: bytes, *, more: bool) -> None:
 class Presence:
     """Cancels the task that serves a request as soon as its client leaves.
 
-    To be used once the body is read: `async with Presence(receive): ...` raises `ClientLeft` in place of the
-    cancellation. A cancellation from elsewhere, such as the end of draining, passes through.
+    To be used once the body is read: `with Presence(scope): ...` raises `ClientLeft` in place of the cancellation. A
+    cancellation from elsewhere, such as the end of draining, passes through.
     """
 
-    __slots__ = ("_left", "_receive", "_serving", "_watch")
+    __slots__ = ("_connection", "_left", "_serving")
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        self._connection: TimedProtocol = scope["extensions"][CONNECTION]
         self._left = False
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         serving = asyncio.current_task()
         assert serving is not None  # we run in one
         self._serving = serving
-        self._watch = asyncio.get_running_loop().create_task(self._wait())
+        self._connection.watch(self._leave)
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._watch.cancel()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._connection.watch(None)
         if self._left and kind is asyncio.CancelledError and self._serving.uncancel() == 0:
             raise ClientLeft
 
-    async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def _leave(self) -> None:
         self._left = True
         self._serving.cancel()

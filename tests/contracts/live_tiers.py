@@ -7,9 +7,10 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
 from tests.contracts.test_students import rows, trained
 from tests.gateway import stub as stubs
 from tests.gateway.messages_stub import KEY

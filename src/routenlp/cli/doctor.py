@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -182,6 +182,8 @@ async def _tiers(settings: Settings, environ: Mapping[str, str]) -> list[Finding
 
 async def _tier(tier: LiveTier, *, last: bool) -> Finding:
     """Asks one short question; a recording, which knows its own alone, is asked none."""
+    from msgspec.structs import replace
+
     from routenlp.gateway.recorded_tier import RecordedTier
     from routenlp.gateway.request import parse
     from routenlp.gateway.student_tier import StudentTier

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -39,7 +39,7 @@ class LiveTiers:
     async def ask(self, tier: str, task: str, request: Mapping[str, Any]) -> Asked:
         """A whole answer, with what a score needs."""
         try:
-            asked = replace(parse(msgspec.json.encode({**request, "model": "auto"})), task=task)
+            asked = msgspec.structs.replace(parse(msgspec.json.encode({**request, "model": "auto"})), task=task)
         except ApiError as exc:
             raise BackendError(f"tier {tier!r}", "cannot be asked what was stored", "Nothing to do.") from exc
         whole = await self.live.tiers[tier].whole(asked, scored=True, limit_s=None, last=True)

@@ -201,7 +201,7 @@ def _teacher(settings: Settings, environ: Mapping[str, str]) -> Callable[[Query]
 
 
 async def _ask(settings: Settings, environ: Mapping[str, str], query: Query) -> str | None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from routenlp.gateway.assemble import new_session
     from routenlp.gateway.build_tiers import Means, live_tier

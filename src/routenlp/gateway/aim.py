@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from routenlp.gateway.errors import ApiError
 from routenlp.gateway.live import DEFAULT_TASK, Live, Served
@@ -18,8 +20,7 @@ _TASK_HEADER = b"x-routenlp-task"
 _ROUTER_HEADER = b"x-routenlp-router"
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
+class Aim(msgspec.Struct, frozen=True):
     """What one request is about."""
 
     served: Served

@@ -40,7 +40,7 @@ def public_app(gateway: Gateway) -> Starlette:
         headers = dict(request.headers.raw)
         key = gateway.access.caller(headers)
         within_s = gateway.live.settings.gateway.body_timeout_s
-        body = await read_body(request.receive, headers, most_bytes=FEEDBACK_BYTES, within_s=within_s)
+        body = await read_body(request.scope, request.receive, headers, most_bytes=FEEDBACK_BYTES, within_s=within_s)
         records = read_feedback(body, at_s=gateway.wall_clock(), key_id=key.id if key is not None else None)
         if not all(gateway.records.put(record) for record in records):
             raise ApiError(503, "The store is behind: send it again later.", type_="server_error", code="store_busy")

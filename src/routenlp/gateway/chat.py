@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 
+import msgspec
+from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from routenlp.backends.openai_compatible.events import Meter, as_events
@@ -35,8 +36,7 @@ _LOG = logging.getLogger("routenlp.gateway")
 _FAULT = ApiError(500, "The gateway failed.", type_="server_error", code="internal")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Exchange:
+class _Exchange(msgspec.Struct, frozen=True, eq=False):
     """One request that was let in."""
 
     live: Live
@@ -47,7 +47,7 @@ class _Exchange:
     at_s: float
     conversation: Conversation | None = None
     """None where it is too short for a prompt cache, or the settings do not heed those."""
-    streams: list[Streamed] = field(default_factory=list)
+    streams: list[Streamed] = msgspec.field(default_factory=list)
     """The one that passes through, if any: known even when the client leaves in the middle."""
 
     @property
@@ -55,8 +55,7 @@ class _Exchange:
         return self.key.id if self.key is not None else ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
+class _Ended(msgspec.Struct, frozen=True):
     """How it went."""
 
     outcome: str
@@ -104,9 +103,8 @@ class Chat:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         key = gateway.access.caller(headers)
         limits = live.settings.gateway
-        body = await read_body(
-            receive, headers, most_bytes=int(limits.max_body_mb * (1 << 20)), within_s=limits.body_timeout_s
-        )
+        most_bytes = int(limits.max_body_mb * (1 << 20))
+        body = await read_body(scope, receive, headers, most_bytes=most_bytes, within_s=limits.body_timeout_s)
         request = parse(body)
         caller = key.id if key is not None else ""
         live = arm_of(live, request, caller)

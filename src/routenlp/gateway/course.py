@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec.structs import replace
 
 from routenlp.backends.openai_compatible.completion import Usage
 from routenlp.backends.remote.failures import UpstreamError
@@ -99,29 +101,10 @@ class Course:
 
     def scored(self, step: Step) -> None:
         """The last answer has a score."""
-        self.steps[-1] = _judged(self.steps[-1], step.score, step.threshold, accepted=False)
+        self.steps[-1] = replace(self.steps[-1], score=step.score, threshold=step.threshold)
 
     def accepted(self, tier: str, reason: str) -> Whole:
         """The answer of `tier` is the one returned."""
         self.reason = reason
-        self.steps = [
-            _judged(s, s.score, s.threshold, accepted=True) if s.tier == tier and s.error is None else s
-            for s in self.steps
-        ]
+        self.steps = [replace(s, accepted=True) if s.tier == tier and s.error is None else s for s in self.steps]
         return self.wholes[tier]
-
-
-def _judged(step: StepRecord, score: float | None, threshold: float | None, *, accepted: bool) -> StepRecord:
-    """`step` with a verdict: in less than half the time of `replace`, twice a request."""
-    return StepRecord(
-        step.tier,
-        step.input_tokens,
-        step.output_tokens,
-        step.cost_usd,
-        step.latency_s,
-        score,
-        threshold,
-        accepted,
-        step.error,
-        step.cached_tokens,
-    )

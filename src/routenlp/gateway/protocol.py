@@ -24,6 +24,11 @@ class TimedProtocol(HttpToolsProtocol):
     _in_headers = False
     _on_leave: Callable[[], None] | None = None
 
+    @property
+    def body_came(self) -> bool:
+        """Whether the whole body of the request being served is here. False may also be said of a pipelined one."""
+        return not self.cycle.more_body
+
     def watch(self, on_leave: Callable[[], None] | None) -> None:
         """Has `on_leave` called when the client leaves; None: nobody waits for that any more."""
         self._on_leave = on_leave

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -37,8 +36,7 @@ _OURS = frozenset({TASK, QUERY_ID, GROUP, "schema"})
 the conversation or document that it belongs to, which no fold cuts."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ChatRequest:
+class ChatRequest(msgspec.Struct, frozen=True, eq=False):
     """One request, read."""
 
     fields: dict[str, msgspec.Raw]

@@ -20,12 +20,15 @@ class ClientLeft(Exception):
     """Nobody waits for the response any more."""
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, most_bytes: int, within_s: float) -> bytes:
+async def read_body(
+    scope: Mapping[str, Any], receive: Receive, headers: Mapping[bytes, bytes], *, most_bytes: int, within_s: float
+) -> bytes:
     """The whole body; raises `ApiError` 413 or 408, and `ClientLeft`. A body that is too large is not read on."""
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
-    message = await _next(receive, within_s) if not declared.isdigit() or int(declared) > 0 else await receive()
+    connection: TimedProtocol = scope["extensions"][CONNECTION]
+    message = await receive() if connection.body_came else await _next(receive, within_s)
     body = _body(message)
     if not message.get("more_body", False):
         return body

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from routenlp.backends.openai_compatible import completion
 from routenlp.backends.openai_compatible.body import Wanted, upstream_body, without
 from routenlp.backends.openai_compatible.completion import Completion, Usage
@@ -18,8 +20,7 @@ from routenlp.portfolio.tiers import Tier
 from routenlp.types import Answer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Whole:
+class Whole(msgspec.Struct, frozen=True, eq=False):
     """A whole answer."""
 
     answer: Answer

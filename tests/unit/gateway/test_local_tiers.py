@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.contracts.live_tiers import EXAMPLE, LIMIT_S, SETTINGS, Kit, ask, means, replace_settings, request
 from tests.contracts.test_students import trained
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import msgspec
 
@@ -69,8 +68,7 @@ _RAWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _MOST_TOKENS = 100_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Tokens of one answer."""
 
     input_tokens: int
@@ -85,8 +83,7 @@ class Usage:
         return price.cost_usd(self.input_tokens, self.output_tokens, self.cached)
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(msgspec.Struct, frozen=True):
     """What an endpoint answered."""
 
     id: str

@@ -48,7 +48,7 @@ class Reply:
         self._connection.release()
 
     def close(self) -> None:
-        """Closes the connection, unless it was released."""
+        """Closes the connection, unless it was handed back."""
         self._connection.close()
 
 

@@ -81,7 +81,7 @@ class OpenStream:
 
     def close(self) -> None:
         """Safe to call twice."""
-        self._response.close()
+        self._response.release()
         release, self._release = self._release, lambda: None
         release()
 

@@ -10,9 +10,11 @@ import sqlite3
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from routenlp.bench.frame import at_most
 from routenlp.store.content import ContentPolicy

@@ -1,10 +1,15 @@
-"""What is put on record for each request, before anything is known of tables."""
+"""What is put on record for each request, before anything is known of tables.
+
+What is made for every request is a `msgspec.Struct`. A frozen dataclass sets its fields one by one: six times the cost.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from routenlp.loop.shadow import Shadowed
 from routenlp.types import Trace
@@ -13,8 +18,7 @@ FeedbackKind = Literal["score", "label", "preference", "correction"]
 TaskSource = Literal["tagged", "classified", "default"]
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(msgspec.Struct, frozen=True):
     """One tier's answer, or its failure to give one."""
 
     tier: str
@@ -43,8 +47,7 @@ class Content:
     """About how much memory it takes, such as the length of the request's body: what waits is bounded by it."""
 
 
-@dataclass(frozen=True, slots=True)
-class TraceRecord:
+class TraceRecord(msgspec.Struct, frozen=True):
     """Everything about one request but what was said. Fields that are unknown are None, never 0."""
 
     id: str
@@ -71,9 +74,9 @@ class TraceRecord:
     """Why this answer, in words."""
     route_reason: str = ""
     """Why this first tier, in words."""
-    estimates: Mapping[str, float] = field(default_factory=dict)
+    estimates: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Expected quality by tier, before any answer."""
-    propensities: Mapping[str, float] = field(default_factory=dict)
+    propensities: Mapping[str, float] = msgspec.field(default_factory=dict)
     """By tier, of being the first. Empty: not logged, which is never taken as 1."""
     features_hash: str | None = None
     features: bytes | None = None

@@ -12,7 +12,8 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+import msgspec
 
 from routenlp.store.content import ContentPolicy
 from routenlp.store.sql import statements
@@ -117,7 +118,7 @@ class RecordWriter:
         if self._content_bytes + size > CONTENT_BYTES:
             self.left_out_content += 1
             assert isinstance(record, TraceRecord)
-            return replace(record, content=None)
+            return msgspec.structs.replace(record, content=None)
         self._content_bytes += size
         return record
 

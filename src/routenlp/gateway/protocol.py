@@ -38,7 +38,7 @@ class TimedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client came."""
         super().connection_made(transport)
-        self.transport = _Joining(transport, self.loop)
+        self.transport = Joining(transport, self.loop)
         self._wait_for_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -84,7 +84,7 @@ def timed_protocol(header_timeout_s: float) -> type[TimedProtocol]:
     return type("TimedProtocol", (TimedProtocol,), {"header_timeout_s": header_timeout_s})
 
 
-class _Joining(asyncio.Transport):
+class Joining(asyncio.Transport):
     """Holds a response's head until its body follows, at most to the end of the loop's round: one call of the system
     for both, and one packet that wakes the client.
     """

@@ -185,4 +185,5 @@ def _probs(choices: list[_Choice]) -> tuple[float, ...] | None:
     except (msgspec.DecodeError, RecursionError):
         return None
     tokens = [token for one in every if one is not None for token in one.content or []]
-    return tuple(math.exp(min(token.logprob, 0.0)) for token in tokens if not token.ends) or None
+    logs = [token.logprob for token in tokens if token.token != "" or not token.ends]
+    return tuple([math.exp(log) if log < 0.0 else 1.0 for log in logs]) or None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from routenlp.contracts import Encoder, Estimator
+from routenlp.errors import ArtefactError
 from routenlp.router.latency import LatencyEstimates
 from routenlp.router.nested import joined, part_of
 from routenlp.router.one_row import OneRow, one_row
@@ -83,9 +84,12 @@ class LearnedRouter:
 
     @classmethod
     def from_parts(cls, parts: Parts, encoder: Encoder, build: Callable[[Parts], Estimator]) -> LearnedRouter:
-        """The inverse of `parts`; `build` makes estimators. Raises `KeyError` where a part is missing."""
+        """The inverse of `parts`; `build` makes estimators.
+
+        Raises `KeyError` where a part is missing, `ArtefactError` for a latency part that is something else.
+        """
         meta = cast("Mapping[str, Any]", parts.meta)
-        late = build(part_of(parts, _LATENCY)) if _LATENCY in meta["parts"] else None
+        late = _latency(build(part_of(parts, _LATENCY))) if _LATENCY in meta["parts"] else None
         mean, scale = (np.asarray(parts.arrays[f"surface_{name}"], dtype=np.float64) for name in ("mean", "scale"))
         return cls(
             encoder,
@@ -96,7 +100,7 @@ class LearnedRouter:
             build(part_of(parts, "cost")),
             float(meta["top_cost_usd"]),
             float(meta["price"]),
-            late if isinstance(late, LatencyEstimates) else None,
+            late,
         )
 
     def _late(self) -> list[LatencyEstimates]:
@@ -104,3 +108,10 @@ class LearnedRouter:
 
     def _to_the_top(self, query: Query, reason: str) -> Route:
         return Route(query.task, self.tiers[-1], (), reason)
+
+
+def _latency(found: Estimator) -> LatencyEstimates:
+    if not isinstance(found, LatencyEstimates):
+        kind = found.parts().kind
+        raise ArtefactError(_LATENCY, f"is of kind {kind!r}", f"It must be {LatencyEstimates.KIND!r}: train it again.")
+    return found

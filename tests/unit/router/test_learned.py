@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routenlp.errors import ArtefactError
+from routenlp.router.latency import LatencyEstimates
 from routenlp.router.learned import LearnedRouter
 from routenlp.router.reading import SURFACE, SurfaceFrame
 from routenlp.types import Parts, Query
@@ -66,3 +70,9 @@ def test_it_never_fails_on_text(text):
 @pytest.mark.parametrize("text", ["\x00" * 10, "\ud800 lone", "x" * 100_000, "ß٣"])
 def test_odd_texts_are_routed(text):
     assert ROUTER.route(Query("q", "intent", text)).first in TIERS
+
+
+def test_a_latency_part_of_another_kind_is_refused():
+    late = replace(ROUTER, latency=LatencyEstimates(np.zeros((1, 3)), Falling(0.0, 0.0, 0.0)))
+    with pytest.raises(ArtefactError, match="latency: is of kind 'estimates/falling'"):
+        LearnedRouter.from_parts(late.parts(), Lengths(), lambda _: Falling(0.0, 0.0, 0.0))

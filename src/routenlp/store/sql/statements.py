@@ -278,7 +278,7 @@ MISSING_COUNT = "SELECT count(*) FROM audits WHERE task = ? AND state = 'missing
 COVERAGE = """
 SELECT coalesce(sum(steps = 1), 0), count(*) FROM (
   SELECT traces.steps AS steps FROM audits JOIN traces ON traces.id = audits.trace_id
-  WHERE audits.task = ? AND audits.state = 'graded' AND audits.tiers NOT LIKE '%"' || traces.first_tier || '"]'
+  WHERE audits.task = ? AND audits.state = 'graded' AND traces.first_tier <> json_extract(audits.tiers, '$[#-1]')
     AND (SELECT max(quality) FROM grades WHERE grades.trace_id = audits.trace_id AND tier = traces.first_tier) >= ?
   ORDER BY audits.at_s DESC LIMIT ?)
 """

@@ -87,7 +87,7 @@ class Grader:
 
     async def _one(self, audit: Audit) -> str:
         by_metric, now_s = self.by_metric(audit), self.clock()
-        has_gold = bool(by_metric) or self._has_gold(audit)
+        has_gold = audits.people_graded(self.connection, audit.trace_id, by_metric)
         judge = self._judge_for(audit)
         if judge is None and has_gold:
             audits.put_grades(self.connection, audit, by_metric, now_s=now_s, state="graded")
@@ -98,9 +98,6 @@ class Grader:
             audits.free(self.connection, audit, again_s=now_s + LATER_S)
             return "waiting"
         return await self._judged(audit, judge, has_gold=has_gold)
-
-    def _has_gold(self, audit: Audit) -> bool:
-        return any(grade.source != "judge" for grade in audits.grades_of(self.connection, audit.trace_id))
 
     def by_metric(self, audit: Audit) -> list[Grade]:
         """Grades against a person's reference; none where there is no reference, or no metric."""

@@ -6,7 +6,8 @@ One JSON object a line:
 
 Answers stand under letters, in an order drawn by the id, so that nobody sees which tier gave which; equal answers share
 a letter. Fill in `reference` (what the answer should have been; graded by the task's metric), or a quality from 0 to 1
-for the letters, or both, and leave the rest as it is. Which queries are asked for is a draw too: a judge can only be
+for the letters, or both, and leave the rest as it is. A query is done once all of its answers have a grade; until then
+it is asked for again. Which queries are asked for is a draw too: a judge can only be
 corrected by a random part of what it graded, so the share is put on record with every audit of the task.
 """
 
@@ -54,7 +55,7 @@ class Imported:
 
 
 def export(connection: sqlite3.Connection, task: str, most: int) -> Iterator[str]:
-    """Lines for about `most` queries of `task` that have no gold label yet, drawn at random, in random order.
+    """Lines for about `most` queries of `task` with an answer that no person graded, drawn at random, in random order.
 
     Of N audits whose answers are there, each is drawn with probability most / N, by its id. An earlier export's
     queries are among those of a later, larger one.
@@ -65,7 +66,7 @@ def export(connection: sqlite3.Connection, task: str, most: int) -> Iterator[str
         with transaction(connection):
             connection.execute(statements.DRAW_GOLD, (share, task))
     for name in sorted((name for name in names if gold_draw(name) < share), key=gold_draw):
-        if not connection.execute(statements.IS_LABELLED, (name, name)).fetchone()[0]:
+        if not audits.people_graded(connection, name):
             audit = audits.read_audit(connection, name)
             if audit.request is not None:
                 yield _as_line(audit)
@@ -98,7 +99,8 @@ def import_labels(
                 connection.execute(statements.PUT_GOLD, (audit.trace_id, now_s, grader, reference))
             references += 1
             made += against_reference(reference, audit, metrics)
-        state: audits.State | None = "graded" if made and not judged else None
+        done = not judged and audits.people_graded(connection, audit.trace_id, made)
+        state: audits.State | None = "graded" if done else None
         audits.put_grades(connection, audit, made, now_s=now_s, state=state, again_s=0.0)
         grades += len(made)
     return Imported(references, grades, len(found) - len(filled))

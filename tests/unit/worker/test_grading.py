@@ -163,3 +163,10 @@ def test_a_reference_is_enough_without_a_judge(tmp_path) -> None:
         "mid": ("metric", 0.0),
         "top": ("metric", 1.0),
     }
+
+
+def test_one_answer_with_gold_is_no_graded_audit(tmp_path) -> None:
+    connection = answered(tmp_path)
+    labelled(connection, quality={"A": 1.0})
+    assert grade(connection, judge=None) == Graded(waiting=1)
+    assert states(connection) == [("answered", None)]

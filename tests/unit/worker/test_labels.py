@@ -50,7 +50,6 @@ def test_equal_answers_share_a_letter_and_its_grade(tmp_path) -> None:
     letter = next(letter for letter, text in line["answers"].items() if text == "same")
     assert put(connection, line | {"quality": {letter: 0.5}}).grades == 2
     assert grades(connection, line["id"]) == {("mid", "gold"): 0.5, ("top", "gold"): 0.5}
-    assert states(connection) == [("graded", None)]
 
 
 def test_a_reference_is_graded_by_the_tasks_metric(tmp_path) -> None:
@@ -133,3 +132,14 @@ def test_a_draw_is_a_share_that_is_on_record_with_every_audit(tmp_path) -> None:
 def test_gold_is_drawn_apart_from_audits() -> None:
     draws = [gold_draw(audited(i).id) for i in range(10_000)]
     assert abs(sum(draw < 0.3 for draw in draws) - 3_000) < 4 * sqrt(10_000 * 0.3 * 0.7)
+
+
+def test_one_graded_answer_of_three_leaves_the_audit_waiting_for_the_others(tmp_path) -> None:
+    connection = answered(tmp_path)
+    (line,) = lines(connection)
+    put(connection, line | {"quality": {"A": 1.0}})
+    assert states(connection) == [("answered", None)]
+    assert [again["id"] for again in lines(connection)] == [line["id"]]
+    put(connection, line | {"quality": {"B": 1.0, "C": 0.0}}, grader="bob")
+    assert states(connection) == [("graded", None)]
+    assert lines(connection) == []

@@ -166,3 +166,13 @@ def test_audits_that_are_graded_after_an_alarm_was_answered_raise_no_second_one(
     graded(tmp_path, [False] * 12, first=50)
     looked = monitor(connection, now_s=clock_s).run(100)
     assert (looked.alarms, looked.watched, looked.idle) == ((), 0, 12)
+
+
+def test_a_persons_grade_of_one_answer_is_not_held_against_a_judges_of_the_other(tmp_path):
+    connection = graded(tmp_path, [True])
+    connection.execute("UPDATE grades SET source = 'judge', quality = 0.5")
+    (trace,) = connection.execute("SELECT trace_id FROM audits").fetchone()
+    audit = audits.read_audit(connection, trace)
+    audits.put_grades(connection, audit, [Grade("small", "gold", "people", 0.0)], now_s=made.NOW_S)
+    monitor(connection, RATIO).run(10)
+    assert connection.execute("SELECT x FROM watched").fetchone()[0] == pytest.approx(0.95 * 0.5 - 0.5)

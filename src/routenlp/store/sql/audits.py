@@ -216,6 +216,16 @@ def grades_of(connection: sqlite3.Connection, trace_id: str) -> list[Grade]:
     ]
 
 
+def people_graded(connection: sqlite3.Connection, trace_id: str, more: Sequence[Grade] = ()) -> bool:
+    """Whether people, or a metric against what they wrote, graded every answer; `more`: grades about to be stored.
+
+    Grades of some answers compare nothing: the audit goes on waiting for the others.
+    """
+    answered = {answer.tier for answer in answers_of(connection, trace_id) if answer.error is None}
+    graded = {grade.tier for grade in (*grades_of(connection, trace_id), *more) if grade.source != "judge"}
+    return bool(answered) and answered <= graded
+
+
 def gold_of(connection: sqlite3.Connection, trace_id: str) -> str | None:
     """What a person says that the answer should have been; None where nobody did."""
     row = connection.execute(statements.GOLD_OF, (trace_id,)).fetchone()

@@ -36,7 +36,8 @@ class GradedAudit:
     """Which tier was asked first."""
     steps: int
     quality: Mapping[str, float]
-    """By tier: of gold where there is one, else a metric's, else a judge's."""
+    """By tier, by one kind of grader: people (or a metric against what they wrote) where they graded all that the judge
+    did, else the judge. Beside a judge's grade of one answer a person's of another would compare the graders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +156,6 @@ def _put_detector(connection: sqlite3.Connection, task: str, detector: StoredDet
 def _qualities(connection: sqlite3.Connection, trace_id: str) -> dict[str, float]:
     found: Sequence[tuple[str, Source, float]] = connection.execute(statements.QUALITIES_OF, (trace_id,)).fetchall()
     best_last = sorted(found, key=lambda grade: -BEST_FIRST.index(grade[1]))
-    return {tier: quality for tier, _, quality in best_last}
+    people = {tier: quality for tier, source, quality in best_last if source != "judge"}
+    judged = {tier: quality for tier, source, quality in best_last if source == "judge"}
+    return people if set(judged) <= set(people) else judged

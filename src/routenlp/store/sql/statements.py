@@ -203,10 +203,6 @@ DRAW_GOLD = """
 UPDATE audits SET gold_propensity = max(coalesce(gold_propensity, 0), ?)
 WHERE task = ? AND state IN ('answered', 'graded') AND trace_id IN (SELECT trace_id FROM content)
 """
-IS_LABELLED = """
-SELECT EXISTS (SELECT 1 FROM gold WHERE trace_id = ?)
-    OR EXISTS (SELECT 1 FROM grades WHERE trace_id = ? AND source = 'gold')
-"""
 
 GRADED_AUDITS = """
 SELECT audits.trace_id, audits.at_s, audits.policy, audits.propensity, audits.gold_propensity, audits.tiers,

@@ -10,7 +10,7 @@ from routenlp import wiring
 from routenlp.bench.six_tasks.table import Table
 from routenlp.drift.delay import Delay
 from routenlp.gateway.live import served_tasks
-from routenlp.gateway.standing import WORSE, TaskStanding, alarm_delay, standings
+from routenlp.gateway.standing import WORSE, JudgeStanding, TaskStanding, alarm_delay, standings
 from routenlp.settings import Settings
 from routenlp.store.sql.leases import WORKER, paused
 
@@ -45,6 +45,7 @@ def promise_tables(told: list[Told]) -> list[Table]:
         "certificate age",
         "alarm level",
         f"alarm after, were {WORSE:.0%} more bad",
+        "judge beside people",
     )
     return [
         Table("What is promised", proofs, tuple(_proof(one) for one, _ in told)),
@@ -90,7 +91,14 @@ def _live(one: TaskStanding, delay: Delay | None) -> tuple[str, ...]:
         age,
         f"{one.alarm_level:.3g}{' OPEN' if one.alarmed else ''}",
         _days(delay),
+        _judge(one.judge),
     )
+
+
+def _judge(one: JudgeStanding | None) -> str:
+    if one is None or one.leniency is None:
+        return "not known"
+    return f"{one.leniency:+.3f} lenient on {one.compared:,} (alarm level {one.alarm_level:.3g})"
 
 
 def _status(one: TaskStanding) -> str:

@@ -37,7 +37,8 @@ from routenlp.worker import grading
 from routenlp.worker.audits import AuditRunner, Ran
 from routenlp.worker.grading import Graded, Grader
 from routenlp.worker.leader import Leader
-from routenlp.worker.monitor import Looked, Monitor, Promised
+from routenlp.worker.monitor import Looked, Monitor
+from routenlp.worker.promised import Promised
 from routenlp.worker.recalibration import Recalibrator
 from routenlp.worker.trial import Judge
 
@@ -138,6 +139,7 @@ class _Done:
             or self.graded.by_judge
             or self.looked.watched
             or self.looked.kept
+            or self.looked.compared
         )
 
 

@@ -1,8 +1,7 @@
 """Early warning without labels: do answers' scores still look like those of calibration?
 
-Each score gets its rank among the reference scores and all that came since (conformal p-value, ties broken at random):
-while scores are exchangeable with the reference, ranks are independent and uniform, whatever their distribution (Vovk,
-Gammerman and Shafer 2005, ch. 7). Bets that ranks rise, fall or spread feed the same Shiryaev-Roberts statistic as the
+Each score gets its rank among the reference scores and all that came since (`ranks`), uniform while scores are
+exchangeable with the reference. Bets that ranks rise, fall or spread feed the same Shiryaev-Roberts statistic as the
 alarm. Scores are counted in bins, so that a sample costs O(bins) and the state stays small.
 
 A shift of scores is no proof that quality fell, and quality can fall without one: this only says "look", and never
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from routenlp.drift.ranks import counted
 from routenlp.errors import DataError
 from routenlp.types import FloatArray
 
@@ -50,12 +50,10 @@ class ScoreShift:
         if not 0.0 <= value <= 1.0:
             raise DataError("score", f"is {score}", "Scores lie in [0, 1].")
         at = bisect_right(self.edges, value)
-        counts = list(state.counts)
-        counts[at] += 1
-        rank = (sum(counts[:at]) + tie * counts[at]) / sum(counts)
+        counts, rank = counted(state.counts, at, tie)
         factors = [1.0 + bet * direction for direction in _directions(rank) for bet in _BETS]
         statistics = tuple(min((r + 1.0) * f, 1e300) for r, f in zip(state.statistics, factors, strict=True))
-        return ShiftState(tuple(counts), statistics)
+        return ShiftState(counts, statistics)
 
     def level(self, state: ShiftState) -> float:
         """0 at the start, 1 and more where the warning is given."""

@@ -14,11 +14,12 @@ from routenlp.conformal.rates import Rate, rate
 from routenlp.conformal.verdict import Status
 from routenlp.drift.delay import Delay, Samples, expected_delay, more_answers_fail, share_rises_to
 from routenlp.drift.detector import Detector
+from routenlp.drift.judge import JudgeDetector
 from routenlp.drift.watches import watch
 from routenlp.gateway.live import Served
 from routenlp.replay.wanted import Wanted
 from routenlp.settings import Settings
-from routenlp.store.sql import monitoring, recalibrations, statements
+from routenlp.store.sql import judging, monitoring, recalibrations, statements
 from routenlp.store.sql.money import usd_of
 from routenlp.store.sql.monitoring import StoredDetector
 
@@ -27,6 +28,18 @@ WORSE = 0.05
 """The fall whose alarm is foretold: so many more of the answers are worth nothing, or fail."""
 _RUNS = 200
 _MOST_DAYS = 365.0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeStanding:
+    """A judge beside people, on the audits that both have graded since the judge was last found to have changed."""
+
+    judge: str
+    compared: int
+    leniency: float | None
+    """How much better it finds cheap answers than people do, in what the task promises; calibration corrects it."""
+    alarm_level: float
+    """How near it is to having changed: 1 and more is an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,8 @@ class TaskStanding:
     alarm_level: float
     """0 at the start, 1 and more where an alarm is open."""
     alarmed: bool
+    judge: JudgeStanding | None
+    """None where people have graded nothing that a judge has."""
 
 
 def standings(
@@ -114,7 +129,16 @@ def _standing(
         certificate_age_s=now_s - proof.issued_at.timestamp() if proof is not None else None,
         alarm_level=_level(monitoring.read_detector(connection, task), alarmed=alarmed),
         alarmed=alarmed,
+        judge=_judge(connection, task),
     )
+
+
+def _judge(connection: sqlite3.Connection, task: str) -> JudgeStanding | None:
+    stored = judging.read_judge_detector(connection, task)
+    if stored is None:
+        return None
+    level = JudgeDetector(stored.false_alarm_samples).level(stored.state)
+    return JudgeStanding(str(stored.about["judge"]), stored.state.seen, stored.state.mean_gap, level)
 
 
 def _level(stored: StoredDetector | None, *, alarmed: bool) -> float:

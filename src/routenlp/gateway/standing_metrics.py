@@ -41,6 +41,8 @@ def _gauges(connection: sqlite3.Connection, live: Live) -> CollectorRegistry:
             ("risk_estimate", "What a task's certificate estimates, in its rule's own quantity."),
             ("risk_bound", "Its one-sided bound."),
             ("risk_target", "What is asked for: a quality ratio, or a largest share of failures."),
+            ("judge_alarm_level", "How near a task's judge is to having changed; 1 and more is an alarm."),
+            ("judge_leniency", "How much better a task's judge finds cheap answers than people do."),
             ("stale", "1 while a task is served by its last certificate in spite of an alarm."),
         )
     }
@@ -51,6 +53,8 @@ def _gauges(connection: sqlite3.Connection, live: Live) -> CollectorRegistry:
             "risk_estimate": one.estimate,
             "risk_bound": one.bound,
             "risk_target": 1.0 - one.target if one.guarantee == "quality_ratio" else one.target,
+            "judge_alarm_level": one.judge.alarm_level if one.judge is not None else None,
+            "judge_leniency": one.judge.leniency if one.judge is not None else None,
             "stale": float(one.stale),
         }
         for name, value in values.items():

@@ -7,7 +7,7 @@
 
 What is watched is what was served: the answer that came of the policy in force, beside the top tier's. Audits that came
 while the top tier served by rule say nothing of a policy. The detector follows one policy; another begins anew, and
-clears the alarm of the one before it.
+clears the alarm of the one before it. Judges are watched beside it (`judge_watch`), on audits that people graded too.
 """
 
 from __future__ import annotations
@@ -21,22 +21,8 @@ from routenlp.drift.detector import Detector, once_a_year
 from routenlp.drift.watches import Audited, watch
 from routenlp.store.sql import monitoring
 from routenlp.store.sql.monitoring import Alarm, GradedAudit, StoredDetector, Watched
-
-DAY_S = 86_400.0
-LEAST_A_DAY = 1.0
-"""Audits a day that a detector counts on where fewer came: at B under a year of them it would cry wolf."""
-
-
-@dataclass(frozen=True, slots=True)
-class Promised:
-    """What one task promises."""
-
-    guarantee: str
-    target: float
-    """eps of `quality_ratio`, alpha of the others."""
-    handled_at: float
-    top: str
-    """The last tier that the task allows."""
+from routenlp.worker.judge_watch import JudgeWatch
+from routenlp.worker.promised import DAY_S, LEAST_A_DAY, Promised
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +35,8 @@ class Looked:
     """For calibration, because an alarm is open."""
     idle: int = 0
     """That say nothing of a policy."""
+    compared: int = 0
+    """Of the judge's grades with people's."""
     alarms: tuple[Alarm, ...] = ()
     """That were raised."""
 
@@ -77,7 +65,9 @@ class Monitor:
             if alarm is not None:
                 opened.add(audit.task)
                 raised.append(alarm)
-        return Looked(counts["detector"], counts["calibration"], counts["nobody"], tuple(raised))
+        compared, of_judges = JudgeWatch(self.connection, self.promised, self.clock).run(most)
+        alarms = (*raised, *of_judges)
+        return Looked(counts["detector"], counts["calibration"], counts["nobody"], compared, alarms)
 
     def _served_by_another(self, audit: GradedAudit) -> bool:
         """Clears the alarm of a task that another policy serves by now: one proved anew, or put there by hand."""

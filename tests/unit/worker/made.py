@@ -6,9 +6,13 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from routenlp.errors import BackendError
 from routenlp.portfolio.prices import Price
 from routenlp.store.content import ContentPolicy
+from routenlp.store.sql import audits
+from routenlp.store.sql.audits import Grade
 from routenlp.store.sql.database import open_store
 from routenlp.store.sql.records import Content, StepRecord, TraceRecord, new_trace_id
 from routenlp.store.sql.writer import RecordWriter
@@ -104,3 +108,21 @@ def runner(connection, tiers, *, allowed=TIERS, budget_usd=100.0, clock=lambda: 
 
 def states(connection) -> list[tuple]:
     return connection.execute("SELECT state, reason FROM audits ORDER BY trace_id").fetchall()
+
+
+def both_graded(folder, says, *, judge="gemini-3", first=0, propensity=1.0, people=0.5):
+    """An audit a minute for each of `says`: what the judge says of an answer that people give 0.5; its top is right."""
+    records = [
+        replace(audited(first + i, at_s=NOW_S + 60.0 * (first + i), tiers=("small", "top")), status="certified")
+        for i in range(len(says))
+    ]
+    connection = opened(folder, *records)
+    connection.execute("PRAGMA synchronous = OFF")
+    for record, said in zip(records, says, strict=True):
+        audit = audits.read_audit(connection, record.id)
+        grades = [Grade("small", "judge", judge, said), Grade("top", "judge", judge, 1.0)]
+        if people is not None:
+            grades += [Grade("small", "gold", "ann", people), Grade("top", "gold", "ann", 1.0)]
+        audits.put_grades(connection, audit, grades, now_s=record.at_s, state="graded")
+    connection.execute("UPDATE audits SET gold_propensity = ?", (propensity,))
+    return connection

@@ -15,7 +15,8 @@ from routenlp.store.in_force import in_force
 from routenlp.store.sql import audits, monitoring
 from routenlp.store.sql.audits import Grade
 from routenlp.store.sql.database import open_store
-from routenlp.worker.monitor import Monitor, Promised
+from routenlp.worker.monitor import Monitor
+from routenlp.worker.promised import Promised
 
 JOINT = Promised("joint", 0.05, 1.0, "top")
 RATIO = Promised("quality_ratio", 0.05, 1.0, "top")

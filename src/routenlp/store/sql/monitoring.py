@@ -96,7 +96,7 @@ def put_watched(
         if detector is not None:
             _put_detector(connection, audit.task, detector)
         if alarm is not None:
-            _raise(connection, alarm)
+            raise_in(connection, alarm)
 
 
 def read_detector(connection: sqlite3.Connection, task: str) -> StoredDetector | None:
@@ -129,7 +129,7 @@ def alarmed_later(connection: sqlite3.Connection, audit: GradedAudit) -> bool:
 def raise_alarm(connection: sqlite3.Connection, alarm: Alarm) -> None:
     """Of what no detector sees; nothing where one is open already."""
     with transaction(connection):
-        _raise(connection, alarm)
+        raise_in(connection, alarm)
 
 
 def clear_alarm(connection: sqlite3.Connection, task: str, by: str, *, now_s: float) -> bool:
@@ -141,7 +141,8 @@ def clear_alarm(connection: sqlite3.Connection, task: str, by: str, *, now_s: fl
     return cleared
 
 
-def _raise(connection: sqlite3.Connection, alarm: Alarm) -> None:
+def raise_in(connection: sqlite3.Connection, alarm: Alarm) -> None:
+    """The same, in a transaction that is open."""
     raised = (alarm.task, alarm.raised_s, alarm.policy, json.dumps(alarm.evidence, sort_keys=True))
     if connection.execute(statements.RAISE_ALARM, raised).rowcount > 0:
         connection.execute(statements.TOUCH_POINTER)

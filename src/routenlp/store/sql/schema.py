@@ -274,7 +274,26 @@ CREATE TABLE paused (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
+_VERSION_7 = """
+CREATE TABLE judge_detectors (
+  task TEXT PRIMARY KEY,
+  about TEXT NOT NULL,
+  since_s REAL NOT NULL,
+  false_alarm_samples REAL NOT NULL,
+  counts TEXT NOT NULL,
+  statistics TEXT NOT NULL
+);
+
+CREATE TABLE compared (
+  trace_id TEXT PRIMARY KEY,
+  task TEXT NOT NULL,
+  at_s REAL NOT NULL,
+  judge TEXT NOT NULL,
+  gap REAL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

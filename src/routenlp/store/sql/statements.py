@@ -238,6 +238,29 @@ PUT_DETECTOR = """
 INSERT OR REPLACE INTO detectors (task, policy, since_s, guarantee, target, false_alarm_samples, statistics, seen)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
+BOTH_GRADED = """
+SELECT trace_id, at_s, task, gold_propensity FROM audits
+WHERE state = 'graded' AND gold_propensity IS NOT NULL
+  AND EXISTS (SELECT 1 FROM grades AS judged WHERE judged.trace_id = audits.trace_id AND judged.source = 'judge')
+  AND NOT EXISTS (
+    SELECT 1 FROM grades AS judged WHERE judged.trace_id = audits.trace_id AND judged.source = 'judge' AND NOT EXISTS (
+      SELECT 1 FROM grades WHERE grades.trace_id = judged.trace_id AND grades.tier = judged.tier AND source <> 'judge'))
+  AND NOT EXISTS (SELECT 1 FROM compared WHERE compared.trace_id = audits.trace_id)
+ORDER BY at_s, trace_id LIMIT ?
+"""
+GRADES_IN_ORDER = "SELECT tier, source, grader, quality FROM grades WHERE trace_id = ? ORDER BY at_s, grader, tier"
+JUDGE_DETECTOR = "SELECT about, since_s, false_alarm_samples, counts, statistics FROM judge_detectors WHERE task = ?"
+PUT_JUDGE_DETECTOR = """
+INSERT OR REPLACE INTO judge_detectors (task, about, since_s, false_alarm_samples, counts, statistics)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+PUT_COMPARED = "INSERT OR IGNORE INTO compared (trace_id, task, at_s, judge, gap) VALUES (?, ?, ?, ?, ?)"
+NEWEST_POLICY = "SELECT policy FROM audits WHERE task = ? ORDER BY at_s DESC, trace_id DESC LIMIT 1"
+RESTS_ON_JUDGE = """
+SELECT EXISTS (
+  SELECT 1 FROM audits WHERE task = ? AND state = 'graded'
+    AND NOT EXISTS (SELECT 1 FROM grades WHERE grades.trace_id = audits.trace_id AND source <> 'judge'))
+"""
 OPEN_ALARMS = "SELECT task, raised_s, policy, evidence FROM alarms WHERE cleared_s IS NULL ORDER BY task"
 ALARMS = "SELECT task, raised_s, policy, evidence, cleared_s, cleared_by FROM alarms ORDER BY seq"
 RAISE_ALARM = """

@@ -169,6 +169,8 @@ class AuditSettings(_Frozen, frozen=True):
     rate: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.02
     bootstrap_rate: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.2
     max_usd_per_day: NonNegative = 20.0
+    most_missing: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.05
+    """Largest share of the audits that may be missing (not run, not graded) for a certificate to be made or kept."""
     tiers: Literal["all"] | tuple[str, ...] = "all"
 
 

@@ -46,6 +46,7 @@ def promise_tables(told: list[Told]) -> list[Table]:
         "alarm level",
         f"alarm after, were {WORSE:.0%} more bad",
         "judge beside people",
+        "audits missing",
     )
     return [
         Table("What is promised", proofs, tuple(_proof(one) for one, _ in told)),
@@ -73,6 +74,8 @@ def _proof(one: TaskStanding) -> tuple[str, ...]:
     known = "" if one.gold is None else f"; {one.gold:,}, {one.judged or 0:,}"
     rows = f"{one.n:,} ({one.groups:,}{known})" if one.n else "none"
     figures = "none" if one.estimate is None else f"{one.estimate:.4f}, {_or_none(one.bound, '.4f')}"
+    if one.bound_if_missing_failed is not None and one.bound_if_missing_failed != one.bound:
+        figures += f" ({one.bound_if_missing_failed:.4f} if all that is missing failed)"
     target = f"{one.target:g}"
     return (one.task, one.guarantee, target, f"{one.delta:g}", _status(one), rows, one.method or "none", figures)
 
@@ -80,6 +83,9 @@ def _proof(one: TaskStanding) -> tuple[str, ...]:
 def _live(one: TaskStanding, delay: Delay | None) -> tuple[str, ...]:
     share = one.failed_given_accepted
     failed = f"{share.count}/{share.of}: [{share.low:.3f}, {share.high:.3f}]" if share.of else "no audit"
+    low, high = one.failed_given_accepted_if_missing
+    if share.of and (low, high) != (share.low, share.high):
+        failed += f"; [{low:.3f}, {high:.3f}] whatever is missing"
     age = "none" if one.certificate_age_s is None else f"{one.certificate_age_s / DAY_S:.1f} days"
     needed = "not known" if one.labels_needed is None else f"{one.labels_needed:,}"
     return (
@@ -92,7 +98,16 @@ def _live(one: TaskStanding, delay: Delay | None) -> tuple[str, ...]:
         f"{one.alarm_level:.3g}{' OPEN' if one.alarmed else ''}",
         _days(delay),
         _judge(one.judge),
+        _missing(one),
     )
+
+
+def _missing(one: TaskStanding) -> str:
+    found = one.audits
+    if found.share is None:
+        return "no audit"
+    late = f"; {found.unreached:,} more were not reached" if found.unreached else ""
+    return f"{found.missing:,} of {found.graded + found.missing:,} ({found.share:.1%}, of {one.most_missing:.1%}){late}"
 
 
 def _judge(one: JudgeStanding | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from routenlp import wiring
 from routenlp.cascade.policy import Policy
+from routenlp.conformal.missing import rate_beside_missing
 from routenlp.conformal.rates import Rate, rate
 from routenlp.conformal.verdict import Status
 from routenlp.drift.delay import Delay, Samples, expected_delay, more_answers_fail, share_rises_to
@@ -22,6 +23,7 @@ from routenlp.settings import Settings
 from routenlp.store.sql import judging, monitoring, recalibrations, statements
 from routenlp.store.sql.money import usd_of
 from routenlp.store.sql.monitoring import StoredDetector
+from routenlp.store.sql.settled import Settled, missing_cheap, settled
 
 DAY_S = 86_400.0
 WORSE = 0.05
@@ -76,6 +78,15 @@ class TaskStanding:
     alarmed: bool
     judge: JudgeStanding | None
     """None where people have graded nothing that a judge has."""
+    audits: Settled
+    """Since the certificate was issued, and of the last `recalibration.unwatched_days`."""
+    most_missing: float
+    """Share of them that may be missing while the certificate holds."""
+    bound_if_missing_failed: float | None
+    """The certificate's bound, were every audit a failure that was missing when it was made; None where it was not made
+    on audits, or nothing is known of that."""
+    failed_given_accepted_if_missing: tuple[float, float]
+    """The interval of `failed_given_accepted`, whatever the audits were that are missing."""
 
 
 def standings(
@@ -89,14 +100,21 @@ def standings(
     opened = monitoring.open_alarms(connection)
     wanted = wiring.wanted(settings, Wanted())
     return [
-        _standing(connection, policy, served[task], wanted.of(task), now_s, alarmed=task in opened)
+        _standing(connection, settings, policy, served[task], wanted.of(task), now_s, alarmed=task in opened)
         for task in sorted(served)
         if task in settings.tasks or (policy is not None and task in policy.tasks)
     ]
 
 
 def _standing(
-    connection: sqlite3.Connection, policy: Policy | None, its: Served, wanted: Wanted, now_s: float, *, alarmed: bool
+    connection: sqlite3.Connection,
+    settings: Settings,
+    policy: Policy | None,
+    its: Served,
+    wanted: Wanted,
+    now_s: float,
+    *,
+    alarmed: bool,
 ) -> TaskStanding:
     task, target = its.task, wanted.target
     proof = policy.certificates.get(task) if policy is not None else None
@@ -107,6 +125,8 @@ def _standing(
     accepted, failed = connection.execute(
         statements.ACCEPTED_AND_FAILED, (target.handled_at, task, version, its.tiers[-1])
     ).fetchone()
+    lost = missing_cheap(connection, task, version, its.tiers[-1])
+    since_s = max(proof.issued_at.timestamp() if proof is not None else 0.0, now_s - _window_s(settings))
     requests, more, cost, top = connection.execute(statements.SERVED_BY_POLICY, (task, version)).fetchone()
     return TaskStanding(
         task=task,
@@ -130,7 +150,15 @@ def _standing(
         alarm_level=_level(monitoring.read_detector(connection, task), alarmed=alarmed),
         alarmed=alarmed,
         judge=_judge(connection, task),
+        audits=settled(connection, task, since_s),
+        most_missing=settings.audit.most_missing,
+        bound_if_missing_failed=own.get("bound_if_missing_failed"),
+        failed_given_accepted_if_missing=rate_beside_missing(int(failed), int(accepted), lost),
     )
+
+
+def _window_s(settings: Settings) -> float:
+    return settings.recalibration.unwatched_days * DAY_S
 
 
 def _judge(connection: sqlite3.Connection, task: str) -> JudgeStanding | None:

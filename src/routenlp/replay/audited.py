@@ -78,6 +78,10 @@ class Walked:
     """Rows that a judge graded, and people did not."""
     lam: float | None
     """How far the judge was trusted; None where no judge was needed."""
+    top: float
+    """Mean quality of the top tier's answers on these audits."""
+    cheap: float
+    """Share of them that the policy to deploy answers from another tier than the top one."""
 
 
 def play(router: Router, rule: StopRule, task: str, rungs: Sequence[Rung], rows: Sequence[AuditRow]) -> Played:
@@ -128,7 +132,8 @@ def walk_audits(
         verdict = choose(seen, rehearsal, asked, units)
         best = cheapest_step(seen, asked.target)
         needed = 0 if _saves_most(verdict, seen, best) else labels_still_needed(seen, best, asked.target, units)
-        return Walked(verdict, verdict.selected, _ratio(seen, verdict.selected), needed, len(rows), 0, None)
+        top, cheap = float(seen.top.mean()), _cheap(played, verdict.selected)
+        return Walked(verdict, verdict.selected, _ratio(seen, verdict.selected), needed, len(rows), 0, None, top, cheap)
     return _walk_judged(rows, played, guide, guided, kept, asked, units, seed)
 
 
@@ -179,6 +184,10 @@ def _saves_most(verdict: Verdict, seen: Replays, best: int) -> bool:
     return proved and bool(cost[verdict.selected] <= cost[best])
 
 
+def _cheap(played: Played, step: int) -> float:
+    return float((played.final[step] != played.final[0]).mean())
+
+
 def _ratio(seen: Replays, step: int) -> float | None:
     ratio = float(seen.cost_ratio[step])
     return ratio if np.isfinite(ratio) else None
@@ -224,7 +233,8 @@ def _walk_judged(
     needed = 0 if verdict.selected else _needed(found, played, target, units)
     costs = played.cost_usd.sum(axis=1)
     ratio = float(costs[verdict.selected] / costs[0]) if costs[0] > 0.0 else None
-    return Walked(verdict, verdict.selected, ratio, needed, gold, len(rows) - gold, found.lam)
+    top, cheap = float(np.clip(found.quality[0].mean(), 0.0, 1.0)), _cheap(played, verdict.selected)
+    return Walked(verdict, verdict.selected, ratio, needed, gold, len(rows) - gold, found.lam, top, cheap)
 
 
 def _nothing(verdict: Verdict) -> Verdict:

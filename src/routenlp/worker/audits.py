@@ -84,7 +84,7 @@ class AuditRunner:
     async def run(self, most: int) -> Ran:
         """Up to `most` audits, one after the other, until nothing waits or the day's budget is used up."""
         now_s = self.clock()
-        late = audits.miss_old(self.connection, "not_run_in_time", before_s=now_s - PATIENCE_S, now_s=now_s)
+        late = audits.miss_old(self.connection, before_s=now_s - PATIENCE_S, now_s=now_s)
         answered = failed = 0
         missing, used_up = late, False
         for _ in range(most):

@@ -31,14 +31,12 @@ class Gathered:
     """Of each row; before the pool for one that the detector saw before an alarm that is open."""
     left_out: Mapping[str, int]
     """By reason."""
-    missing: int
-    """Audits since the pool began that will never be graded."""
 
 
 def gather(
     connection: sqlite3.Connection, policy: Policy, task: str, kept: KeptLadder | None, pool_s: float
 ) -> Gathered:
-    """`pool_s`: since when, to count what is missing; earlier audits are gathered all the same."""
+    """`pool_s`: since when, to count what is left out; earlier audits are gathered all the same."""
     found = graded_audits(connection, task)
     before = _before_the_alarm(connection, task)
     tiers = policy.portfolio.names
@@ -56,8 +54,7 @@ def gather(
             continue
         rows.append(row)
         at_s.append(min(audit.at_s, np.nextafter(pool_s, 0.0)) if audit.trace_id in before else audit.at_s)
-    missing = connection.execute(statements.MISSING_COUNT, (task, pool_s)).fetchone()[0]
-    return Gathered(tuple(rows), tuple(at_s), {why: n for why, n in left_out.items() if n}, int(missing))
+    return Gathered(tuple(rows), tuple(at_s), {why: n for why, n in left_out.items() if n})
 
 
 def _before_the_alarm(connection: sqlite3.Connection, task: str) -> frozenset[str]:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from routenlp.cascade.decision import Utility
+from routenlp.conformal.missing import worst_case
 from routenlp.replay.audited import AuditRow, Walked, is_guide
 from routenlp.replay.rungs import Rung
 from routenlp.replay.wanted import Wanted
+from routenlp.store.sql.settled import Settled
 from routenlp.worker.calibration_rows import Gathered
 
 MORE = 1.25
@@ -88,6 +90,16 @@ def evidence_of(walked: Walked, asked: Wanted, rungs: Sequence[Rung], split: Spl
         "labels_needed": walked.labels_needed,
         "reason": verdict.reason,
     }
+
+
+def beside_missing(walked: Walked, missing: Settled) -> dict[str, Any]:
+    """JSON values: what the audits that are missing could change of what was proved."""
+    verdict, share = walked.verdict, missing.share or 0.0
+
+    def worst(value: float | None) -> float | None:
+        return None if value is None else worst_case(verdict.rule, value, share, top=walked.top, cheap=walked.cheap)
+
+    return {"estimate_if_missing_failed": worst(verdict.estimate), "bound_if_missing_failed": worst(verdict.bound)}
 
 
 def more_labels(walked: Walked, split: Split) -> int:

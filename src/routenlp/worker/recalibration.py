@@ -33,10 +33,12 @@ from routenlp.settings import Settings
 from routenlp.store.policy_versions import PolicyVersions
 from routenlp.store.sql import monitoring, recalibrations, statements
 from routenlp.store.sql.recalibrations import Attempt, Result
+from routenlp.store.sql.settled import settled
 from routenlp.store.turn_lock import Held, hold
 from routenlp.wiring import Serving
 from routenlp.worker.calibration_rows import AWAITS_GOLD, Gathered, gather
-from routenlp.worker.calibration_split import Split, evidence_of, few, more_labels, split_audits
+from routenlp.worker.calibration_split import Split, beside_missing, evidence_of, few, more_labels, split_audits
+from routenlp.worker.missing import graded_wanted, missing_words, too_many_to_prove
 from routenlp.worker.renewed import Renewal, kept_ladders, write_renewed
 from routenlp.worker.unwatched import Blindness
 
@@ -179,7 +181,10 @@ class Recalibrator:
         newest = PaperSchedule().newest if self._paper else None
         split = split_audits(found, earlier, pool_s, newest)
         tested = replace(asked, target=replace(asked.target, delta=level(asked.target.delta, split.looks)))
+        missing = settled(self.connection, task, pool_s)
         evidence = self._evidence(now, reason, found, split, kept, pool_s)
+        evidence |= {"graded": missing.graded, "missing": missing.missing, "missing_share": missing.share}
+        evidence |= {"unreached": missing.unreached}
         fewest = fewest_rows(tested.target)
         waiting = found.left_out.get(AWAITS_GOLD, 0)
         if len(split.rows) < fewest or waiting:
@@ -190,10 +195,13 @@ class Recalibrator:
                 "reason": few(split, fewest, waiting),
             }
             return self._ended(reason, "too few labels", evidence)
+        if too_many_to_prove(missing, most := self.settings.audit.most_missing):
+            why = f"{missing_words(missing, self.settings)} What they would have said is not known."
+            wanted = {"wanted": graded_wanted(missing, most), "labels_needed": None, "reason": why}
+            return self._ended(reason, "refused", evidence | wanted)
         walked = self._walked(now, task, rungs, kept, split, tested)
-        evidence |= evidence_of(walked, tested, rungs, split) | {
-            "wanted": evidence["graded"] + more_labels(walked, split)
-        }
+        evidence |= evidence_of(walked, tested, rungs, split) | beside_missing(walked, missing)
+        evidence |= {"wanted": evidence["graded"] + more_labels(walked, split)}
         if walked.step and walked.cost_ratio is not None and walked.cost_ratio >= 1.0:
             cost = f"What passed costs {walked.cost_ratio:.3f} of the top tier alone, and would save nothing."
             return self._ended(reason, "not proved", evidence | {"reason": cost, "labels_needed": None})
@@ -264,10 +272,8 @@ class Recalibrator:
             "trigger": str(reason.trigger),
             "policy": now.policy.version,
             "audits_since_s": pool_s,
-            "graded": recalibrations.graded_count(self.connection, reason.task, pool_s),
             "coverage": self._coverage(reason.task),
             "left_out": dict(found.left_out),
-            "missing": found.missing,
             "guide": len(split.guide),
             "looks": split.looks,
             "ladder": "kept with the policy" if kept is not None else "fixed",

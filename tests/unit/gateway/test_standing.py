@@ -34,10 +34,24 @@ def test_a_judge_stands_beside_people(tmp_path):
     one = standing(connection)
     assert (one.judge.judge, one.judge.compared) == ("gemini-3", 4)
     assert one.judge.leniency == pytest.approx(0.5)
-    assert "+0.500 lenient on 4" in promise_tables([(one, None)])[1].rows[0][-1]
+    assert "+0.500 lenient on 4" in promise_tables([(one, None)])[1].rows[0][-2]
 
 
 def test_without_a_judge_there_is_nothing_to_say_of_one(tmp_path):
     one = standing(made.opened(tmp_path, made.audited()))
     assert one.judge is None
-    assert promise_tables([(one, None)])[1].rows[0][-1] == "not known"
+    assert promise_tables([(one, None)])[1].rows[0][-2] == "not known"
+
+
+def test_audits_that_are_missing_widen_the_interval_and_are_counted(tmp_path):
+    connection = made.both_graded(tmp_path, [1.0] * 40, policy="")
+    change = "UPDATE audits SET state = 'missing', reason = ? WHERE rowid <= ?"
+    connection.execute(change, ("judge_failed: unreadable", 2))
+    one = standing(connection)
+    assert (one.failed_given_accepted.count, one.failed_given_accepted.of) == (38, 38), "people say so"
+    low, high = one.failed_given_accepted_if_missing
+    assert low < one.failed_given_accepted.low
+    assert (one.audits.graded, one.audits.missing) == (38, 2)
+    row = promise_tables([(one, None)])[1].rows[0]
+    assert row[-1] == "2 of 40 (5.0%, of 5.0%)"
+    assert f"[{low:.3f}, {high:.3f}] whatever is missing" in row[1]

@@ -110,10 +110,14 @@ def states(connection) -> list[tuple]:
     return connection.execute("SELECT state, reason FROM audits ORDER BY trace_id").fetchall()
 
 
-def both_graded(folder, says, *, judge="gemini-3", first=0, propensity=1.0, people=0.5):
+def both_graded(folder, says, *, judge="gemini-3", first=0, propensity=1.0, people=0.5, policy="p"):
     """An audit a minute for each of `says`: what the judge says of an answer that people give 0.5; its top is right."""
     records = [
-        replace(audited(first + i, at_s=NOW_S + 60.0 * (first + i), tiers=("small", "top")), status="certified")
+        replace(
+            audited(first + i, at_s=NOW_S + 60.0 * (first + i), tiers=("small", "top")),
+            status="certified",
+            policy_version=policy,
+        )
         for i in range(len(says))
     ]
     connection = opened(folder, *records)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import pytest
 from tests.gateway import running
 from tests.unit.worker import made
 
 from routenlp import wiring
+from routenlp.cli.alarms import words
 from routenlp.conformal.verdict import Status
 from routenlp.drift.recalibration import Trigger
 from routenlp.errors import LockHeld
+from routenlp.gateway.live import served_tasks
+from routenlp.gateway.standing import standings
 from routenlp.settings import load
 from routenlp.store.policy_versions import PolicyVersions
 from routenlp.store.sql import monitoring, recalibrations
@@ -133,3 +137,49 @@ def test_the_papers_schedule_calibrates_only_where_a_setting_asks(tmp_path):
     again = recalibrator(tmp_path, connection, more="recalibration: {schedule: paper}")
     assert {attempt.trigger for attempt in again.look()} == {"schedule"}
     assert again.look() == [], "not again within 48 hours"
+
+
+def break_some(connection, n):
+    """Of the graded audits, so many are missing instead."""
+    change = "UPDATE audits SET state = 'missing', reason = 'tier_failed: small connect' WHERE rowid <= ?"
+    connection.execute(change, (n,))
+
+
+def test_nothing_is_proved_on_what_is_left_where_too_many_audits_are_missing(tmp_path):
+    connection = audits(tmp_path, range(80))
+    break_some(connection, 6)
+    again = recalibrator(tmp_path, connection, prices=250.0)
+    refused = next(a for a in again.look() if a.task == "intent")
+    assert (refused.result, refused.version, refused.tested) == ("refused", None, False)
+    assert "6 of 80 audits are missing (7.5%" in refused.evidence["reason"]
+    assert status(again) is Status.UNCERTIFIED
+    assert [a for a in again.look() if a.task == "intent"] == [], "it waits for as many that are graded"
+    audits(tmp_path, range(100, 141))
+    assert [a.result for a in again.look() if a.task == "intent"] == ["active"]
+
+
+def test_a_certificate_says_what_the_missing_audits_could_change(tmp_path):
+    connection = audits(tmp_path, range(80))
+    break_some(connection, 3)
+    found = recalibrator(tmp_path, connection).attempt(BY_HAND).evidence
+    assert (found["missing"], found["missing_share"]) == (3, pytest.approx(3 / 80))
+    assert found["bound_if_missing_failed"] == pytest.approx(found["bound"] * 77 / 80, abs=1e-6)
+    assert found["estimate_if_missing_failed"] < found["estimate"]
+
+
+def test_with_an_audit_budget_of_zero_the_top_tier_serves_in_time_and_the_status_says_why(tmp_path):
+    """A certificate from long ago, requests ever since, and no money to look at one of them."""
+    began_s = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
+    now_s = began_s + 31.0 * 86_400.0
+    connection = made.opened(tmp_path, *[made.audited(i, at_s=began_s + 60.0 * i) for i in range(120)])
+    asyncio.run(made.runner(connection, made.Says(), budget_usd=0.0, clock=lambda: now_s).run(200))
+    again = recalibrator(tmp_path, connection, more="audit: {max_usd_per_day: 0}\ncontent: {store: audits}")
+    again.clock = lambda: now_s
+    assert status(again) is Status.CERTIFIED
+    again.look()
+    alarmed, serving = wiring.policies_in_force(again.settings).alarmed, wiring.serving_policy(again.settings)
+    served = served_tasks(again.settings, serving.statuses, alarmed)
+    assert (served["intent"].status, served["intent"].routed) == (Status.UNCERTIFIED, False)
+    assert "audit.max_usd_per_day is 0" in words(list(monitoring.open_alarms(connection).values()))[0]
+    told = {one.task: one for one in standings(connection, again.settings, serving.policy, served, now_s)}
+    assert (told["intent"].alarmed, told["intent"].audits.share) == (True, None), "nothing was graded, nothing broke"

@@ -24,6 +24,9 @@ from routenlp.store.sql.money import day_of, nanos, usd_of
 CLAIM_S = 900.0
 TRIES = 3
 """Times that an audit is taken in one state before it is given up."""
+UNREACHED = "not_run_in_time"
+"""Why an audit is missing that nobody came to. As audits are taken in a random order, those that are reached are a
+random part of all, and nothing about a query decides whether it is."""
 State = Literal["pending", "answered", "graded", "missing"]
 Source = Literal["gold", "judge", "metric"]
 BEST_FIRST: tuple[Source, ...] = ("gold", "metric", "judge")
@@ -187,10 +190,10 @@ def miss(connection: sqlite3.Connection, audit: Audit, reason: str, *, now_s: fl
         _move(connection, audit.trace_id, "missing", reason, now_s)
 
 
-def miss_old(connection: sqlite3.Connection, reason: str, *, before_s: float, now_s: float) -> int:
-    """All that still wait and were drawn before `before_s`; returns how many."""
+def miss_old(connection: sqlite3.Connection, *, before_s: float, now_s: float) -> int:
+    """All that still wait and were drawn before `before_s`; returns how many. One that failed keeps the reason why."""
     with transaction(connection):
-        return connection.execute(statements.MISS_OLD_AUDITS, (reason, now_s, before_s, now_s)).rowcount
+        return connection.execute(statements.MISS_OLD_AUDITS, (UNREACHED, now_s, before_s, now_s)).rowcount
 
 
 def spent_usd(connection: sqlite3.Connection, now_s: float) -> float:

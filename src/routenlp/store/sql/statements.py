@@ -154,7 +154,7 @@ WHERE trace_id = ? AND state <> 'missing'
 FREE_AUDIT = "UPDATE audits SET claimed_by = NULL, claimed_until_s = NULL, tries = tries - 1 WHERE trace_id = ?"
 PUT_OFF_AUDIT = "UPDATE audits SET claimed_until_s = ? WHERE trace_id = ?"
 MISS_OLD_AUDITS = """
-UPDATE audits SET state = 'missing', reason = ?, changed_s = ?
+UPDATE audits SET state = 'missing', reason = coalesce(reason, ?), changed_s = ?
 WHERE state = 'pending' AND at_s < ? AND (claimed_until_s IS NULL OR claimed_until_s < ?)
 """
 PUT_AUDIT_ANSWER = """
@@ -293,7 +293,16 @@ RESUME = "DELETE FROM paused WHERE name = ?"
 
 LAST_GRADED = "SELECT max(at_s) FROM audits WHERE task = ? AND state = 'graded'"
 REQUESTS_OF = "SELECT count(*), min(at_s) FROM traces WHERE task = ? AND at_s > ?"
-MISSING_COUNT = "SELECT count(*) FROM audits WHERE task = ? AND state = 'missing' AND at_s >= ?"
+MISSING_REASONS = """
+SELECT coalesce(reason, 'an unknown reason'), count(*) FROM audits
+WHERE task = ? AND state = 'missing' AND at_s >= ? GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+MISSING_CHEAP = """
+SELECT count(*) FROM audits JOIN traces ON traces.id = audits.trace_id
+WHERE audits.task = ? AND audits.state = 'missing' AND audits.policy = ? AND traces.tier <> ?
+  AND audits.reason IS NOT ?
+"""
+LAST_CLEARED = "SELECT max(coalesce(cleared_s, raised_s)) FROM alarms WHERE task = ?"
 COVERAGE = """
 SELECT coalesce(sum(steps = 1), 0), count(*) FROM (
   SELECT traces.steps AS steps FROM audits JOIN traces ON traces.id = audits.trace_id

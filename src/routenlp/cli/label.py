@@ -11,9 +11,8 @@ from routenlp.cli.store_location import DEFAULT_FILE
 from routenlp.errors import MissingData, SettingsError
 from routenlp.settings import Settings, load
 from routenlp.store.content import ContentPolicy
-from routenlp.store.sql import statements
 from routenlp.store.sql.database import locate, mapped, open_reader, open_store
-from routenlp.worker.labels import export, import_labels
+from routenlp.worker.labels import export, import_labels, tasks_by_need
 
 
 def run_export(settings: Path | None, environ: Mapping[str, str], out: Path, task: str | None, most: int) -> None:
@@ -26,7 +25,7 @@ def run_export(settings: Path | None, environ: Mapping[str, str], out: Path, tas
     connection = open_store(store)
     try:
         with mapped(store):
-            tasks = [task] if task else [name for (name,) in connection.execute(statements.AUDITED_TASKS)]
+            tasks = [task] if task else tasks_by_need(connection)
             lines = [line for name in tasks for line in export(connection, name, most)]
     finally:
         connection.close()

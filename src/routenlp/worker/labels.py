@@ -54,22 +54,34 @@ class Imported:
     """Lines that nobody filled in."""
 
 
-def export(connection: sqlite3.Connection, task: str, most: int) -> Iterator[str]:
-    """Lines for about `most` queries of `task` with an answer that no person graded, drawn at random, in random order.
+def draw_waiting(connection: sqlite3.Connection, task: str, most: int) -> list[str]:
+    """Audits of `task` that are to get a person's grades, in random order: about `most` are drawn, and those that an
+    earlier draw brought are among them. What is graded whole already is left out.
 
-    Of N audits whose answers are there, each is drawn with probability most / N, by its id. An earlier export's
-    queries are among those of a later, larger one.
+    Of N audits whose answers are there, each is drawn with probability most / N, by its id, and that goes on record
+    with each of them, drawn or not. Every beginning of the order is a random part of the queries too.
     """
     names = [name for (name,) in connection.execute(statements.LABELABLE, (task,))]
-    share = min(1.0, most / len(names)) if names else 0.0
-    if share:
-        with transaction(connection):
-            connection.execute(statements.DRAW_GOLD, (share, task))
-    for name in sorted((name for name in names if gold_draw(name) < share), key=gold_draw):
-        if not audits.people_graded(connection, name):
-            audit = audits.read_audit(connection, name)
-            if audit.request is not None:
-                yield _as_line(audit)
+    if not names:
+        return []
+    with transaction(connection):
+        connection.execute(statements.DRAW_GOLD, (min(1.0, most / len(names)), task))
+    shares = dict(connection.execute(statements.GOLD_SHARES, (task,)).fetchall())
+    drawn = [name for name in names if gold_draw(name) < shares[name]]
+    return [name for name in sorted(drawn, key=gold_draw) if not audits.people_graded(connection, name)]
+
+
+def tasks_by_need(connection: sqlite3.Connection) -> list[str]:
+    """Audited tasks, those first whose judge needs people most: an alarm is open, then the fewest graded by people."""
+    return [task for (task,) in connection.execute(statements.TASKS_BY_NEED)]
+
+
+def export(connection: sqlite3.Connection, task: str, most: int) -> Iterator[str]:
+    """Lines for the queries of `draw_waiting`, in its order."""
+    for name in draw_waiting(connection, task, most):
+        audit = audits.read_audit(connection, name)
+        if audit.request is not None:
+            yield _as_line(audit)
 
 
 def import_labels(

@@ -7,11 +7,14 @@ import json
 from math import sqrt
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.worker.made import CONTENT, NOW_S, Says, audited, opened, runner, states
 
 from routenlp.errors import CorruptData, MissingData
-from routenlp.store.sql import audits
-from routenlp.worker.labels import export, gold_draw, import_labels
+from routenlp.store.sql import audits, monitoring
+from routenlp.store.sql.audits import Grade
+from routenlp.store.sql.monitoring import Alarm
+from routenlp.worker.labels import export, gold_draw, import_labels, tasks_by_need
 
 METRICS = {"intent": "accuracy"}
 
@@ -143,3 +146,23 @@ def test_one_graded_answer_of_three_leaves_the_audit_waiting_for_the_others(tmp_
     put(connection, line | {"quality": {"B": 1.0, "C": 0.0}}, grader="bob")
     assert states(connection) == [("graded", None)]
     assert lines(connection) == []
+
+
+def test_what_an_earlier_draw_brought_is_asked_for_until_it_is_done(tmp_path) -> None:
+    connection = answered(tmp_path, 40)
+    drawn = [line["id"] for line in lines(connection, most=20)]
+    assert [line["id"] for line in lines(connection, most=1)] == drawn
+
+
+def test_tasks_come_by_their_need_of_people(tmp_path) -> None:
+    records = [replace(audited(i), task=task) for i, task in enumerate(["alarmed", "graded", "new"])]
+    connection = opened(tmp_path, *records)
+    audits.put_grades(
+        connection, audits.read_audit(connection, records[1].id), [Grade("top", "gold", "ann", 1.0)], now_s=NOW_S
+    )
+    evidence = {"kind": "alarm", "guarantee": "joint", "target": 0.05}
+    monitoring.raise_alarm(connection, Alarm("alarmed", NOW_S, "p", evidence))
+    audits.put_grades(
+        connection, audits.read_audit(connection, records[0].id), [Grade("top", "gold", "ann", 1.0)], now_s=NOW_S
+    )
+    assert tasks_by_need(connection) == ["alarmed", "new", "graded"]

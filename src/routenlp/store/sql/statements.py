@@ -198,7 +198,14 @@ WHERE audits.task = ? AND audits.state IN ('answered', 'graded') ORDER BY audits
 ANSWERED_SINCE = """
 SELECT trace_id FROM audits WHERE state IN ('answered', 'graded') AND at_s >= ? ORDER BY at_s, trace_id
 """
-AUDITED_TASKS = "SELECT DISTINCT task FROM audits ORDER BY task"
+GOLD_SHARES = "SELECT trace_id, gold_propensity FROM audits WHERE task = ? AND gold_propensity IS NOT NULL"
+TASKS_BY_NEED = """
+SELECT task FROM audits GROUP BY task ORDER BY
+  EXISTS (SELECT 1 FROM alarms WHERE alarms.task = audits.task AND cleared_s IS NULL) DESC,
+  (SELECT count(DISTINCT grades.trace_id) FROM grades JOIN audits AS its ON its.trace_id = grades.trace_id
+   WHERE its.task = audits.task AND grades.source <> 'judge'),
+  task
+"""
 DRAW_GOLD = """
 UPDATE audits SET gold_propensity = max(coalesce(gold_propensity, 0), ?)
 WHERE task = ? AND state IN ('answered', 'graded') AND trace_id IN (SELECT trace_id FROM content)

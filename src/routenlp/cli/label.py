@@ -1,4 +1,4 @@
-"""`routenlp label export` and `routenlp label import`."""
+"""`routenlp label export`, `import` and `serve`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from routenlp.cli.screen import open_console, show_lines
+from routenlp.cli.serve import check_installed
 from routenlp.cli.store_location import DEFAULT_FILE
 from routenlp.errors import MissingData, SettingsError
 from routenlp.settings import Settings, load
 from routenlp.store.content import ContentPolicy
 from routenlp.store.sql.database import locate, mapped, open_reader, open_store
-from routenlp.worker.labels import export, import_labels, tasks_by_need
+from routenlp.worker.labels import draw_waiting, export, import_labels, tasks_by_need
 
 
 def run_export(settings: Path | None, environ: Mapping[str, str], out: Path, task: str | None, most: int) -> None:
@@ -48,6 +49,32 @@ def run_import(settings: Path | None, environ: Mapping[str, str], file: Path, gr
         connection.close()
     says = f"Stored {done.references:,} references and {done.grades:,} grades; {done.empty:,} lines were empty."
     show_lines(open_console(stderr=False), [says])
+
+
+def run_serve(
+    settings: Path | None, environ: Mapping[str, str], task: str | None, most: int, port: int, grader: str
+) -> None:
+    """The page in this person's own browser, until a signal. Nobody else reaches it: it listens on the loopback."""
+    if most < 1:
+        raise SettingsError("--most", f"is {most}", "Ask for one query at least.")
+    check_installed("routenlp label serve")
+    given = _settings(settings, environ)
+    from routenlp.worker.label_page import serve
+
+    store = _store(given)
+    connection = open_store(store)
+    try:
+        with mapped(store):
+            tasks = [task] if task else tasks_by_need(connection)
+            names = [name for one in tasks for name in draw_waiting(connection, one, most)]
+            serve.run(connection, names, given, port=port, grader=grader, said=_say_address)
+    finally:
+        connection.close()
+
+
+def _say_address(address: str, waiting: int) -> None:
+    says = [f"{waiting:,} queries wait. Open this address here, and give it to nobody:", "", f"  {address}", ""]
+    show_lines(open_console(stderr=False), [*says, "Ctrl-C ends it; every grade is stored when it is sent."])
 
 
 def _settings(file: Path | None, environ: Mapping[str, str]) -> Settings:

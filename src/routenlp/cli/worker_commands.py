@@ -11,7 +11,9 @@ import typer
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="YAML settings; else routenlp.yaml in this folder.")
 ]
-label = typer.Typer(help="Gold labels: audited queries to a file, and back with what people say.", no_args_is_help=True)
+label = typer.Typer(
+    help="Gold labels: audited queries to a page or a file, and back with what people say.", no_args_is_help=True
+)
 
 alarms = typer.Typer(help="Tasks whose quality has fallen under what was promised.", no_args_is_help=True)
 
@@ -77,6 +79,20 @@ def import_command(
     from routenlp.cli import label as command
 
     command.run_import(settings, os.environ, file, grader)
+
+
+@label.command("serve")
+def serve_command(
+    task: Annotated[str | None, typer.Option(help="Of this task alone; else of all.")] = None,
+    most: Annotated[int, typer.Option("-n", "--most", help="About so many of each task, drawn at random.")] = 100,
+    port: Annotated[int, typer.Option(help="On the loopback; 0: any that is free.")] = 0,
+    grader: Annotated[str, typer.Option(help="Who grades.")] = "people",
+    settings: SettingsFile = None,
+) -> None:
+    """Opens a page on this machine alone, where a person grades what export would write, in the same order."""
+    from routenlp.cli import label as command
+
+    command.run_serve(settings, os.environ, task, most, port, grader)
 
 
 @alarms.command("list")

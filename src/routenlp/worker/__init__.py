@@ -1,1 +1,1 @@
-"""What goes on beside the gateway: turns of the loop, audits."""
+"""What goes on beside the gateway: turns of the loop, audits, labels."""

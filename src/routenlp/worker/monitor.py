@@ -72,10 +72,14 @@ class Monitor:
     def _served_by_another(self, audit: GradedAudit) -> bool:
         """Clears the alarm of a task that another policy serves by now: one proved anew, or put there by hand."""
         alarm = monitoring.open_alarms(self.connection).get(audit.task)
-        if alarm is None or audit.at_s < alarm.raised_s or audit.policy == alarm.policy:
+        raised_s = min(alarm.raised_s, self.clock()) if alarm is not None else 0.0
+        if alarm is None or audit.at_s < raised_s or audit.policy == alarm.policy:
             return False
         by = f"policy {audit.policy[:12]} serves in place of {alarm.policy[:12]}"
         return monitoring.clear_alarm(self.connection, audit.task, by, now_s=self.clock())
+
+    def _alarmed_later(self, audit: GradedAudit) -> bool:
+        return monitoring.alarmed_later(self.connection, audit, self.clock())
 
     def _look(self, audit: GradedAudit, *, alarmed: bool) -> tuple[Watched, StoredDetector | None, Alarm | None]:
         promised = self.promised(audit.task)
@@ -85,7 +89,7 @@ class Monitor:
         x = watch(promised.guarantee, promised.target).sample(audited)
         if alarmed:
             return Watched(audit, x, "calibration"), None, None
-        if x is None or audit.status == Status.UNCERTIFIED or monitoring.alarmed_later(self.connection, audit):
+        if x is None or audit.status == Status.UNCERTIFIED or self._alarmed_later(audit):
             return Watched(audit, x, "nobody"), None, None
         stored = self._begun(audit, promised)
         detector = _in_time(stored, audit.at_s)

@@ -167,7 +167,7 @@ class Recalibrator:
 
     def pool_s(self, now: InForce, task: str) -> float:
         """Since when audits count: the task's last alarm, or other models."""
-        return max(now.since_s, recalibrations.last_alarm_s(self.connection, task) or 0.0)
+        return max(now.since_s, recalibrations.last_alarm_s(self.connection, task, self.clock()) or 0.0)
 
     def _walk(self, now: InForce, reason: Reason, held: Held | None) -> Attempt:
         task, asked = reason.task, self._asked(reason.task)

@@ -30,8 +30,10 @@ class Blindness:
 
         An alarm that a person cleared is not raised again on what it was raised on.
         """
-        cleared = self.connection.execute(statements.LAST_CLEARED, (task,)).fetchone()[0]
-        since_s = max(certificate.issued_at.timestamp(), float(cleared or 0.0))
+        cleared = self.connection.execute(statements.LAST_CLEARED, (task, now_s)).fetchone()[0]
+        issued_s = certificate.issued_at.timestamp()
+        # What comes after now was written by a clock that went back since: it tells nothing of when.
+        since_s = max(issued_s if issued_s <= now_s else 0.0, float(cleared or 0.0))
         found = self._missing(task, since_s, now_s) or self._unwatched(task, since_s, now_s)
         if found is None:
             return None

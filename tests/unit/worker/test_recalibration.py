@@ -147,11 +147,11 @@ def break_some(connection, n):
 
 def test_nothing_is_proved_on_what_is_left_where_too_many_audits_are_missing(tmp_path):
     connection = audits(tmp_path, range(80))
-    break_some(connection, 6)
+    break_some(connection, 5)
     again = recalibrator(tmp_path, connection, prices=250.0)
     refused = next(a for a in again.look() if a.task == "intent")
     assert (refused.result, refused.version, refused.tested) == ("refused", None, False)
-    assert "6 of 80 audits are missing (7.5%" in refused.evidence["reason"]
+    assert "5 of 80 audits are missing (6.2%" in refused.evidence["reason"]
     assert status(again) is Status.UNCERTIFIED
     assert [a for a in again.look() if a.task == "intent"] == [], "it waits for as many that are graded"
     audits(tmp_path, range(100, 141))

@@ -22,6 +22,8 @@ from routenlp.store.sql.database import transaction
 from routenlp.store.sql.money import day_of, nanos, usd_of
 
 CLAIM_S = 900.0
+MOST_HELD_S = 7_200.0
+"""Longer than an audit is held or put off: a claim that ends later was written by a clock that went back since."""
 TRIES = 3
 """Times that an audit is taken in one state before it is given up."""
 UNREACHED = "not_run_in_time"
@@ -89,7 +91,7 @@ class Audit:
 def claim(connection: sqlite3.Connection, state: State, worker: str, *, now_s: float, most: int = 1) -> list[Audit]:
     """Takes audits in `state` that nobody else holds, in a random order that is the same for all."""
     with transaction(connection):
-        found = connection.execute(statements.CLAIMABLE, (state, now_s, TRIES, most)).fetchall()
+        found = connection.execute(statements.CLAIMABLE, (state, now_s, now_s + MOST_HELD_S, TRIES, most)).fetchall()
         for (trace_id,) in found:
             connection.execute(statements.CLAIM, (worker, now_s + CLAIM_S, now_s, trace_id))
     return [read_audit(connection, trace_id) for (trace_id,) in found]
@@ -193,7 +195,8 @@ def miss(connection: sqlite3.Connection, audit: Audit, reason: str, *, now_s: fl
 def miss_old(connection: sqlite3.Connection, *, before_s: float, now_s: float) -> int:
     """All that still wait and were drawn before `before_s`; returns how many. One that failed keeps the reason why."""
     with transaction(connection):
-        return connection.execute(statements.MISS_OLD_AUDITS, (UNREACHED, now_s, before_s, now_s)).rowcount
+        free = (now_s, now_s + MOST_HELD_S)
+        return connection.execute(statements.MISS_OLD_AUDITS, (UNREACHED, now_s, before_s, *free)).rowcount
 
 
 def spent_usd(connection: sqlite3.Connection, now_s: float) -> float:

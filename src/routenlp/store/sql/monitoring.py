@@ -120,9 +120,12 @@ def every_alarm(connection: sqlite3.Connection) -> list[Alarm]:
     return [Alarm(task, at_s, policy, json.loads(found), *ended) for task, at_s, policy, found, *ended in rows]
 
 
-def alarmed_later(connection: sqlite3.Connection, audit: GradedAudit) -> bool:
-    """Whether the policy that served the audited query had an alarm of its task after it: what it says is known."""
-    row = (audit.task, audit.policy, audit.at_s)
+def alarmed_later(connection: sqlite3.Connection, audit: GradedAudit, now_s: float) -> bool:
+    """Whether the policy that served the audited query had an alarm of its task after it: what it says is known.
+
+    An alarm from after `now_s` was raised by a clock that went back since, and is later than nothing.
+    """
+    row = (audit.task, audit.policy, audit.at_s, now_s)
     return bool(connection.execute(statements.ALARMED_LATER, row).fetchone()[0])
 
 

@@ -65,9 +65,15 @@ def graded_count(connection: sqlite3.Connection, task: str, since_s: float) -> i
     return int(connection.execute(statements.GRADED_COUNT, (task, since_s)).fetchone()[0])
 
 
-def last_alarm_s(connection: sqlite3.Connection, task: str) -> float | None:
-    """When the task's last alarm was raised, open or not; None where there was none."""
+def last_alarm_s(connection: sqlite3.Connection, task: str, now_s: float) -> float | None:
+    """When the task's last alarm was raised, open or not; None where there was none.
+
+    One from after `now_s` was raised by a clock that went back since. Then it is the time of the newest query that the
+    detector had seen, or of the alarm before, as far as clocks agree: else no query would come after it for long.
+    """
     found = connection.execute(statements.LAST_ALARM, (task,)).fetchone()[0]
+    if found is not None and found > now_s:
+        found = connection.execute(statements.LAST_SEEN, (task, task, now_s)).fetchone()[0]
     return None if found is None else float(found)
 
 

@@ -134,7 +134,7 @@ ORDER BY traces.id
 # Audits are taken in the order of their ids' random digits: where not all can be run, those that are stay random.
 CLAIMABLE = """
 SELECT trace_id FROM audits
-WHERE state = ? AND (claimed_until_s IS NULL OR claimed_until_s < ?) AND tries < ?
+WHERE state = ? AND (claimed_until_s IS NULL OR claimed_until_s NOT BETWEEN ? AND ?) AND tries < ?
 ORDER BY substr(trace_id, 13), trace_id LIMIT ?
 """
 CLAIM = """
@@ -155,7 +155,7 @@ FREE_AUDIT = "UPDATE audits SET claimed_by = NULL, claimed_until_s = NULL, tries
 PUT_OFF_AUDIT = "UPDATE audits SET claimed_until_s = ? WHERE trace_id = ?"
 MISS_OLD_AUDITS = """
 UPDATE audits SET state = 'missing', reason = coalesce(reason, ?), changed_s = ?
-WHERE state = 'pending' AND at_s < ? AND (claimed_until_s IS NULL OR claimed_until_s < ?)
+WHERE state = 'pending' AND at_s < ? AND (claimed_until_s IS NULL OR claimed_until_s NOT BETWEEN ? AND ?)
 """
 PUT_AUDIT_ANSWER = """
 INSERT INTO audit_answers
@@ -277,6 +277,12 @@ CLEAR_ALARM = "UPDATE alarms SET cleared_s = ?, cleared_by = ? WHERE task = ? AN
 TOUCH_POINTER = "UPDATE policy_pointer SET revision = revision + 1"
 
 LAST_ALARM = "SELECT max(raised_s) FROM alarms WHERE task = ?"
+LAST_SEEN = """
+SELECT max(at_s) FROM (
+  SELECT at_s FROM watched WHERE task = ? AND went_to = 'detector'
+  UNION ALL SELECT raised_s FROM alarms WHERE task = ?)
+WHERE at_s <= ?
+"""
 CARRY_DETECTOR = "UPDATE detectors SET policy = ? WHERE task = ? AND policy = ?"
 
 PUT_RECALIBRATION = """
@@ -309,7 +315,9 @@ SELECT count(*) FROM audits JOIN traces ON traces.id = audits.trace_id
 WHERE audits.task = ? AND audits.state = 'missing' AND audits.policy = ? AND traces.tier <> ?
   AND audits.reason IS NOT ?
 """
-LAST_CLEARED = "SELECT max(coalesce(cleared_s, raised_s)) FROM alarms WHERE task = ?"
+LAST_CLEARED = """
+SELECT max(ended_s) FROM (SELECT coalesce(cleared_s, raised_s) AS ended_s FROM alarms WHERE task = ?) WHERE ended_s <= ?
+"""
 COVERAGE = """
 SELECT coalesce(sum(steps = 1), 0), count(*) FROM (
   SELECT traces.steps AS steps FROM audits JOIN traces ON traces.id = audits.trace_id
@@ -339,4 +347,4 @@ QUALITY_OF_TIER = """
 SELECT avg(quality) FROM grades JOIN audits ON audits.trace_id = grades.trace_id
 WHERE audits.task = ? AND audits.state = 'graded' AND grades.tier = ?
 """
-ALARMED_LATER = "SELECT EXISTS (SELECT 1 FROM alarms WHERE task = ? AND policy = ? AND raised_s > ?)"
+ALARMED_LATER = "SELECT EXISTS (SELECT 1 FROM alarms WHERE task = ? AND policy = ? AND raised_s > ? AND raised_s <= ?)"

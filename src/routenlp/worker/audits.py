@@ -26,7 +26,7 @@ from routenlp.types import Answer
 PATIENCE_S = 2.0 * 86_400.0
 """An audit that waited longer is missing: what is learned of a query must be about the traffic of now."""
 AGAIN_S = 15.0
-"""Until a failed audit is tried again: a minute, then four, then sixteen."""
+"""Until a failed audit is tried again: a minute, then four, then sixteen, and so on."""
 ASSUMED_TOKENS = 1_024
 """Of an answer, where none was served whose length could be gone by."""
 LEFT_OUT = "[data]"

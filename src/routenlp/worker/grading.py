@@ -33,6 +33,9 @@ _LOG = logging.getLogger("routenlp.worker")
 LATER_S = 3_600.0
 """Until an audit that nobody can grade is looked at again."""
 
+UNREADABLE_TRIES = 3
+"""Times that a judge may answer without grades: asking again costs as much as the first time, and helps less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judge:
@@ -126,7 +129,8 @@ class Grader:
                 pairs.append((tier, best, await self._pair(audit, judge, tier, best, spent)))
         except (BackendError, _NoGrades) as error:
             _LOG.warning("audit %s is not judged: %s", audit.trace_id, type(error).__name__)
-            given_up, now_s = audit.tries >= TRIES, self.clock()
+            most = UNREADABLE_TRIES if isinstance(error, _NoGrades) else TRIES
+            given_up, now_s = audit.tries >= most, self.clock()
             at_last: audits.State = "graded" if has_gold else "missing"
             audits.put_grades(
                 self.connection,

@@ -126,11 +126,31 @@ def test_one_that_fails_for_good_makes_the_audit_missing_and_the_reason_quotes_n
     now = [NOW_S]
     connection, tiers = opened(tmp_path, audited()), Says({"top": Broken()})
     made = runner(connection, tiers, clock=lambda: now[0])
-    for _ in range(3):
+    for _ in range(audits.TRIES):
+        assert states(connection)[0][0] == "pending"
         run(made)
-        now[0] += 3_600.0
+        now[0] += 20_000.0
     assert states(connection) == [("missing", "tier_failed: top connect")]
     assert answers(connection)["top"].error == "connect"
+
+
+def test_an_endpoint_that_is_out_for_hours_breaks_no_audit(tmp_path) -> None:
+    now = [NOW_S]
+    connection, tiers = opened(tmp_path, audited()), Says({"top": Broken()})
+    made = runner(connection, tiers, clock=lambda: now[0])
+    while now[0] < NOW_S + 5.0 * 3_600.0:
+        run(made)
+        now[0] += 30.0
+    tiers.answers = {}
+    now[0] += 3_600.0
+    assert run(made) == Ran(answered=1)
+
+
+def test_one_that_failed_and_then_grew_old_says_that_it_failed(tmp_path) -> None:
+    connection, tiers = opened(tmp_path, audited()), Says({"top": Broken()})
+    run(runner(connection, tiers))
+    run(runner(connection, tiers, clock=lambda: NOW_S + PATIENCE_S + 1.0))
+    assert states(connection) == [("missing", "tier_failed: top connect")]
 
 
 def test_an_audit_that_somebody_runs_is_not_run_twice(tmp_path) -> None:

@@ -7,10 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from routenlp.bench.six_tasks.table import Table
+from routenlp.cli import alarms
 from routenlp.cli.promises import as_json, promise_tables, promises, worker_words
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.errors import SettingsError
 from routenlp.settings import Settings
+from routenlp.store.sql import monitoring
 from routenlp.store.sql.audits import AuditCount, audit_counts
 from routenlp.store.sql.database import mapped, open_reader
 from routenlp.store.sql.money import day_of
@@ -30,12 +32,17 @@ def run(store: Path, hours: float, json_target: str | None, settings: Settings |
         counts = audit_counts(connection, since_s)
         told = promises(connection, settings, time.time()) if settings is not None else []
         paused = worker_words(connection)
+        opened = list(monitoring.open_alarms(connection).values())
     connection.close()
     console = open_console(stderr=json_target == "-")
-    show_lines(console, ["", *words(standing, hours), *paused, ""])
+    show_lines(console, ["", *words(standing, hours), *paused, *(alarms.words(opened) if opened else []), ""])
     show_tables(console, [*tables(standing), *audit_table(counts), *promise_tables(told)])
     if json_target is not None:
-        more = {"audits": [asdict(count) for count in counts], "promises": as_json(told)}
+        more = {
+            "audits": [asdict(count) for count in counts],
+            "promises": as_json(told),
+            "alarms": list(map(asdict, opened)),
+        }
         write_json({"hours": hours, **asdict(standing), **more}, json_target)
 
 

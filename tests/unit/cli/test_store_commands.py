@@ -12,9 +12,11 @@ from typer.testing import CliRunner, Result
 from routenlp.cli.app import app
 from routenlp.errors import CorruptData, MissingData, SettingsError, StoreError
 from routenlp.store.content import ContentPolicy
+from routenlp.store.sql import monitoring
 from routenlp.store.sql.database import open_store
 from routenlp.store.sql.keys import KeyRing
 from routenlp.store.sql.money import Budget
+from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.writer import RecordWriter
 
 NOW_S = 4e9
@@ -103,6 +105,16 @@ def test_status_counts_and_says_what_was_saved_where_it_is_known(store: Path) ->
 def test_status_without_requests_says_so(store: Path) -> None:
     open_store(store).close()
     assert "No request in the last 24 hours" in said(run(store, "status"))
+
+
+def test_status_says_why_the_top_tier_serves_a_task(store: Path) -> None:
+    connection = open_store(store)
+    why = "7 of 60 audits are missing (11.7%, and audit.most_missing is 5.0%), 7 of them by judge_failed: unreadable."
+    evidence = {"kind": "missing", "guarantee": "joint", "target": 0.05, "audits_seen": 0, "why": why}
+    monitoring.raise_alarm(connection, Alarm("intent", 1.7e9, "p", evidence))
+    connection.close()
+    assert f"intent: it is not watched ({why.rstrip('.')})" in " ".join(said(run(store, "status")).split())
+    assert as_json(store, "status")["alarms"][0]["evidence"]["why"] == why
 
 
 def test_feedback_is_stored_once(store: Path) -> None:

@@ -20,9 +20,10 @@ from routenlp.gateway.standing import standings
 from routenlp.settings import load
 from routenlp.store.policy_versions import PolicyVersions
 from routenlp.store.sql import monitoring, recalibrations
+from routenlp.store.sql.audits import Grade, put_grades, read_audit
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.turn_lock import hold
-from routenlp.worker.labels import import_labels
+from routenlp.worker.labels import gold_draw, import_labels
 from routenlp.worker.recalibration import Reason, Recalibrator
 
 NOW_S = made.NOW_S
@@ -183,3 +184,31 @@ def test_with_an_audit_budget_of_zero_the_top_tier_serves_in_time_and_the_status
     assert "audit.max_usd_per_day is 0" in words(list(monitoring.open_alarms(connection).values()))[0]
     told = {one.task: one for one in standings(connection, again.settings, serving.policy, served, now_s)}
     assert (told["intent"].alarmed, told["intent"].audits.share) == (True, None), "nothing was graded, nothing broke"
+
+
+def judged_audits(folder, numbers, *, at_s, judge_says):
+    """Audits on which every tier is right, and which the judge grades; people graded a random half."""
+    connection = audits(folder, numbers, at_s=at_s)
+    connection.execute("PRAGMA synchronous = OFF")
+    since = (at_s,)
+    connection.execute("UPDATE audits SET gold_propensity = 0.5, state = 'graded' WHERE at_s >= ?", since)
+    for (name,) in connection.execute("SELECT trace_id FROM audits WHERE at_s >= ?", since).fetchall():
+        graded = [Grade(tier, "judge", "gemini-3", judge_says) for tier in made.TIERS]
+        put_grades(connection, read_audit(connection, name), graded, now_s=at_s)
+        if gold_draw(name) >= 0.5:
+            connection.execute("DELETE FROM grades WHERE trace_id = ? AND source <> 'judge'", (name,))
+    return connection
+
+
+@pytest.mark.slow
+def test_after_a_judges_alarm_what_it_says_now_is_corrected_by_people(tmp_path):
+    """It finds every answer worse than people do since: its word alone would prove nothing."""
+    connection = audits(tmp_path, range(60))
+    evidence = {"kind": "judge", "guarantee": "quality_ratio", "target": 0.2, "audits_seen": 60, "why": "It changed."}
+    monitoring.raise_alarm(connection, Alarm("intent", NOW_S + 1_000.0, "p" * 64, evidence))
+    judged_audits(tmp_path, range(100, 300), at_s=NOW_S + 1_500.0, judge_says=0.1)
+    (attempt,) = recalibrator(tmp_path, connection).look()
+    assert (attempt.trigger, attempt.result) == ("alarm", "active")
+    assert attempt.evidence["gold"] + attempt.evidence["judged"] == attempt.evidence["n"]
+    assert attempt.evidence["judged"] > 50
+    assert attempt.evidence["estimate"] == pytest.approx(1.0, abs=0.1), "people's grades, and not the judge's 0.1"

@@ -50,7 +50,11 @@ def show_lines(console: Console, lines: Sequence[str], *, bullet: str = "") -> N
 
 def write_json(value: object, target: str) -> None:
     """`-` is standard output; a file is written whole or not at all."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", target, "--json")
+
+
+def write_text(text: str, target: str, option: str) -> None:
+    """`-` is standard output; a file is written whole or not at all. `option`: which named it."""
     if target == "-":
         sys.stdout.write(text)
         return
@@ -61,6 +65,4 @@ def write_json(value: object, target: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as exc:
-        raise SettingsError(
-            "--json", f"{target!r} cannot be written ({exc.strerror})", "Name a writable file."
-        ) from exc
+        raise SettingsError(option, f"{target!r} cannot be written ({exc.strerror})", "Name a writable file.") from exc

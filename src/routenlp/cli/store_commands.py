@@ -1,4 +1,4 @@
-"""The commands that work on the store: keys, status, explain, feedback. What they do is imported when they run."""
+"""The commands that work on the store: keys, status, explain, report, feedback; imported when they run."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(keys, name="keys")
     app.command("status")(status_command)
     app.command("explain")(explain_command)
+    app.command("report")(report_command)
     app.command("feedback")(feedback_command)
     app.command("train-tasks")(train_tasks_command)
 
@@ -99,6 +100,21 @@ def explain_command(
     from routenlp.cli import explain
 
     explain.run(_location(store, settings).path, trace_id, json_target)
+
+
+def report_command(
+    since: Annotated[str | None, typer.Option(help="First day of UTC, such as 2026-01-31; else all there is.")] = None,
+    until: Annotated[str | None, typer.Option(help="First day that is not in it; else up to now.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
+    html: Annotated[str | None, typer.Option(help="Also write one page of HTML: a file, or - for stdout.")] = None,
+    store: StoreUrl = None,
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """For a manager and an auditor: savings, quality against target, every change, sampling, what is not known."""
+    from routenlp.cli.report import run
+
+    run.run(_location(store, settings), run.Asked(since, until, task, html, json_target))
 
 
 def feedback_command(

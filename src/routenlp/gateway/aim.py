@@ -13,7 +13,7 @@ from routenlp.gateway.request import ChatRequest
 from routenlp.gateway.untagged import of_untagged
 from routenlp.router.task_classifier import TaskGuess
 from routenlp.store.sql.keys import KeyRow
-from routenlp.store.sql.records import TaskSource
+from routenlp.store.sql.records import NAMED, OFF, ONE_TIER, TaskSource
 
 AUTO = "auto"
 _TASK_HEADER = b"x-routenlp-task"
@@ -63,16 +63,16 @@ def aim_of(request: ChatRequest, headers: Mapping[bytes, bytes], live: Live, key
             403, f"Task {served.task!r} may not use {request.model!r}.", param="model", code="tier_not_allowed"
         )
     source = "default" if tag is None else "tagged"
-    return Aim(served, (request.model,), False, "the client named the tier", task_source=source)
+    return Aim(served, (request.model,), False, NAMED, task_source=source)
 
 
 def _automatic(served: Served, headers: Mapping[bytes, bytes], source: TaskSource) -> Aim:
     if headers.get(_ROUTER_HEADER, b"").lower() == b"off":
-        return Aim(served, served.tiers[-1:], False, "the client asked for no routing", task_source=source)
+        return Aim(served, served.tiers[-1:], False, OFF, task_source=source)
     rate = served.audit_rate
     if not served.routed:
         return Aim(served, served.tiers[-1:], False, f"task {served.task} is {served.status}", rate, source)
-    return Aim(served, served.tiers, len(served.tiers) > 1, "one tier alone is allowed", rate, source)
+    return Aim(served, served.tiers, len(served.tiers) > 1, ONE_TIER, rate, source)
 
 
 def _tag(request: ChatRequest, headers: Mapping[bytes, bytes]) -> str | None:

@@ -136,6 +136,11 @@ class PolicyVersions:
             rows = self._connection.execute(statements.MOVES_OF, (version,)).fetchall()
         return [_move(row) for row in rows]
 
+    def every_move(self) -> list[Move]:
+        """What became of all of them, the oldest first."""
+        with mapped(self._store):
+            return [_move(row) for row in self._connection.execute(statements.EVERY_MOVE)]
+
     def looks(self) -> list[Spent]:
         """What the gate has spent so far."""
         with mapped(self._store):

@@ -14,6 +14,12 @@ import msgspec
 from routenlp.loop.shadow import Shadowed
 from routenlp.types import Trace
 
+NAMED = "the client named the tier"
+"""The reason of a route that the client chose, like the next."""
+OFF = "the client asked for no routing"
+ONE_TIER = "one tier alone is allowed"
+"""The reason of a route where there is nothing to choose."""
+
 FeedbackKind = Literal["score", "label", "preference", "correction"]
 TaskSource = Literal["tagged", "classified", "default"]
 

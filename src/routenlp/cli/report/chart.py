@@ -6,6 +6,7 @@ interval. A day of which nothing is known has no bar and no dot.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -55,9 +56,11 @@ def _costs(frame: _Frame, unit: str) -> Iterator[str]:
     if not most:
         yield _words(_LEFT + 6.0, _TOP + _COST / 2.0, "not measured: too few audits", "start")
         return
-    for share in (0.5, 1.0):
-        yield _words(_LEFT - 6.0, floor - share * _COST + 4.0, usd(share * most), "end")
-        yield _rule(frame, floor - share * _COST)
+    each = _round_step(most)
+    for value in (each, 2.0 * each):
+        y = floor - value / most * _COST
+        yield _words(_LEFT - 6.0, y + 4.0, usd(value).removesuffix(".00"), "end")
+        yield _rule(frame, y)
     wide = min(frame.step * 0.7, 36.0)
     for i, span in enumerate(frame.spans):
         if span.top_usd is None:
@@ -66,6 +69,12 @@ def _costs(frame: _Frame, unit: str) -> Iterator[str]:
         for value, kind in ((span.top_usd, "top"), (span.paid_usd, "paid")):
             tall = max(value, 0.0) / most * _COST
             yield f'<rect class="{kind}" x="{at:.1f}" y="{floor - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}"/>'
+
+
+def _round_step(most: float) -> float:
+    """The largest of 1, 2, 2.5, 5 times a power of ten that fits twice."""
+    power = 10.0 ** math.floor(math.log10(most / 2.0))
+    return max(step * power for step in (1.0, 2.0, 2.5, 5.0) if step * power <= most / 2.0)
 
 
 def _qualities(frame: _Frame) -> Iterator[str]:

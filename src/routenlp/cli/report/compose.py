@@ -61,8 +61,9 @@ def _money(found: Figures) -> Section:
 def _changes(found: Figures) -> Section:
     made = found.changes
     words = (
-        f"The store's history has {plural(made.moves, 'move')} of policy versions in all. 'By hand' is what a person did "
-        "past the evidence, and what no record explains; 'asked for' is what a person began and evidence decided.",
+        f"The store's history has {plural(made.moves, 'move')} of policy versions in all. 'By hand' is what a person "
+        "did past the evidence, and what no record explains; 'asked for' is what a person began and evidence decided. "
+        "Versions have the ids of `routenlp policies list`, policies the hashes that traces carry.",
     )
     nothing = () if made.made else ("Nothing that serves changed in this period.",)
     tables = _there(history.change_table(found), history.tried_table(found))
@@ -88,8 +89,8 @@ def _kept(found: Figures, read: Gathered) -> str:
         rules = f"Words are kept of: {content.store}, for {content.retain_days:g} days; redacted: {redact}."
     return (
         f"{rules} Of the period's requests {kept.contents:,} have their words on record, {kept.redacted:,} of them "
-        f"with something taken out; an audit of these asks every tier the redacted text. {kept.dropped:,} records could not "
-        f"be stored, {kept.dropped_audits:,} of them audits."
+        f"with something taken out; an audit of these asks every tier the redacted text. {kept.dropped:,} records "
+        f"could not be stored, {kept.dropped_audits:,} of them audits."
     )
 
 

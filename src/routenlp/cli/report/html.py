@@ -17,7 +17,7 @@ from routenlp.replay.report.timeline import Timeline
 _RANGE = re.compile(r" (\[[^\]]+\])$")
 _LONG = 60
 """Letters from which a cell gets a wider column."""
-_KINDS: Mapping[str, str] = {Kept.YES: "good", Kept.NO: "bad", Kept.OPEN: "", UNKNOWN: "dim", "OPEN": "bad"}
+_KINDS: Mapping[str, str] = {Kept.YES: "good", Kept.NO: "bad", Kept.NO_TARGET: "dim", UNKNOWN: "dim", "OPEN": "bad"}
 """By the words of a cell: they say it themselves, colour only helps to find them."""
 # Tables that are laid out as blocks on a phone would lose their roles with their layout.
 _WIDE, _NARROW = 760, 360
@@ -81,10 +81,11 @@ def _row(heads: tuple[str, ...], row: tuple[str, ...]) -> str:
 
 
 def _cell(head: str, cell: str) -> str:
-    kinds = " ".join(kind for kind in (_KINDS.get(cell, ""), "long" if len(cell) > _LONG else "") if kind)
+    kinds = _KINDS.get(cell)
     named = f' class="{kinds}"' if kinds else ""
+    wide = ' class="long"' if len(cell) > _LONG else ""
     found = _RANGE.search(cell)
     inner = escape(cell)
     if found is not None:
         inner = f'{escape(cell[: found.start()])} <span class="range">{escape(found[1])}</span>'
-    return f'<td role="cell" data-head="{escape(head)}"{named}><span>{inner}</span></td>'
+    return f'<td role="cell" data-head="{escape(head)}"{wide}><span{named}>{inner}</span></td>'

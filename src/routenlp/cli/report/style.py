@@ -25,7 +25,7 @@ caption { text-align: left; font-weight: 650; font-size: 1rem; padding-bottom: .
 th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-bottom: 1px solid var(--line); }
 thead th { color: var(--soft); font-weight: 550; font-size: .82rem; line-height: 1.3; vertical-align: bottom; }
 tbody th { font-weight: 600; }
-td, tbody th { overflow-wrap: anywhere; min-width: 5.5rem; }
+td, tbody th { overflow-wrap: break-word; min-width: 4rem; }
 td.long { min-width: 15rem; }
 .range { color: var(--soft); white-space: nowrap; display: inline-block; }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 700; }
@@ -33,7 +33,7 @@ td.long { min-width: 15rem; }
 figure { margin: 1rem 0; } figcaption { color: var(--soft); font-size: .875rem; }
 .key { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem; margin: 0 .3rem 0 .8rem; }
 .key.paid { background: var(--main); margin-left: 0; } .key.top { background: var(--top); }
-.chart { width: 100%; height: auto; display: block; } .chart.narrow { display: none; }
+.chart { width: 100%; max-width: 760px; height: auto; display: block; } .chart.narrow { display: none; }
 .chart text { font-size: 12px; fill: var(--soft); } .chart .rule { stroke: var(--line); }
 .chart .top { fill: var(--top); } .chart .paid { fill: var(--main); } .chart .dot { fill: var(--main); }
 .chart .unsure { fill: var(--back); stroke: var(--main); stroke-width: 1.5; }

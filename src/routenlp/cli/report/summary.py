@@ -36,35 +36,41 @@ def summary(found: Figures, read: Gathered) -> tuple[str, ...]:
     """In plain words."""
     if not found.requests:
         return ("No request came in this period, so nothing is known of it.",)
-    return (_money(found), *_quality(found), _changes(found), *_open(read))
+    return (*_money(found), *_quality(found), _changes(found), *_open(read))
 
 
-def _money(found: Figures) -> str:
+def _money(found: Figures) -> tuple[str, str]:
     savings, spent = found.savings, found.savings.spent
     first, last = (moment(at) if at is not None else UNKNOWN for at in (found.first_s, found.last_s))
-    came = f"{plural(found.requests, 'request')} came from {first} to {last} UTC."
     paid = (
-        f"Everything paid for them is {usd(spent.usd)}: {usd(spent.serving_usd)} for answers, failed ones and those of "
-        f"the top tier among them, {usd(spent.audits_usd)} for audits, {usd(spent.judge_usd)} for judging, "
-        f"{usd(spent.turns_usd)} for lessons of the loop."
+        f"{plural(found.requests, 'request')} came from {first} to {last} UTC. All that was paid for them is "
+        f"{usd(spent.usd)}: {usd(spent.serving_usd)} for answers, those of failures and of the top tier among them, "
+        f"{usd(spent.audits_usd)} for audits, {usd(spent.judge_usd)} for judging, {usd(spent.turns_usd)} for lessons."
     )
-    if savings.top.estimate is None:
-        tokens = savings.token_estimate_usd
-        guess = (
-            f" From the lengths of the answers alone, always asking the top tier would have cost about {usd(tokens)} "
-            "where the policy chose: a guess, and not a measurement."
-            if tokens is not None
-            else ""
-        )
-        return f"{came} {paid} What was saved is unknown, for too few requests were audited.{guess}"
+    return paid, _saved(found, savings) if savings.top.estimate is not None else _not_saved(savings)
+
+
+def _saved(found: Figures, savings: Savings) -> str:
+    whole = savings.requests == found.requests
+    scope = "For these" if whole else f"For the {savings.requests:,} requests that audits stand for,"
+    beside = savings.spent.usd - savings.spent.serving_usd
     audits = sum(t.audits for t in savings.tasks)
-    scope = "" if savings.requests == found.requests else f" for the {savings.requests:,} of them that audits stand for"
     return (
-        f"{came} Always asking the top tier would have cost {usd_interval(savings.top)}{scope}. {paid} "
-        f"Saved{', on these' if scope else ''}: {usd_interval(savings.saved_usd)}, "
-        f"{percent_interval(savings.saved)} of that, with audits, judging and lessons taken off. "
-        f"In brackets: 95% intervals, measured on {plural(audits, 'audit')}, requests drawn at random on which the top "
-        "tier was run too."
+        f"{scope} always asking the top tier would have cost {usd_interval(savings.top)}. Serving them cost "
+        f"{usd(savings.paid_usd)}, all audits, judging and lessons {usd(beside)}. Saved: "
+        f"{usd_interval(savings.saved_usd)}, or {percent_interval(savings.saved)}. In brackets: 95% intervals, "
+        f"measured on {plural(audits, 'audit')}, requests drawn at random that the top tier answered too."
+    ).lstrip()
+
+
+def _not_saved(savings: Savings) -> str:
+    tokens = savings.token_estimate_usd
+    said = "What was saved is unknown, for too few requests were audited."
+    if tokens is None:
+        return said
+    return (
+        f"{said} From the lengths of the answers alone, always asking the top tier would have cost about {usd(tokens)} "
+        "where the policy chose: a guess, and not a measurement."
     )
 
 
@@ -75,6 +81,7 @@ def _quality(found: Figures) -> list[str]:
         Kept.NO: "MISSED on {}",
         Kept.OPEN: "not shown either way on {}",
         Kept.UNKNOWN: "unknown on {}",
+        Kept.NO_TARGET: "not to be told for {}, which has none on record",
     }
     said = [words[state].format(listed(tasks)) for state, tasks in by_state.items() if tasks]
     return [f"The quality target, on the audits of this period, was {'; '.join(said)}."] if said else []
@@ -86,7 +93,7 @@ def _changes(found: Figures) -> str:
     none = f"No change by hand: the store's whole history has {plural(moves, 'move')} of policy versions to show it."
     by_hand = none if not hand else f"{plural(hand, 'change')} by hand, listed below."
     began = f" {plural(asked, 'change')} asked for by a person and decided on evidence." if asked else ""
-    return f"What serves changed {plural(len(made.made), 'time')}. {by_hand}{began}"
+    return f"{plural(len(made.made), 'change')} of what serves. {by_hand}{began}"
 
 
 def _open(read: Gathered) -> list[str]:
@@ -113,11 +120,12 @@ def _paid_note(savings: Savings) -> str:
 
 
 def _kept_of(states: list[Kept]) -> str:
-    known = [state for state in states if state is not Kept.UNKNOWN]
-    return f"{states.count(Kept.YES)} of {plural(len(states), 'task')}" if known else UNKNOWN
+    known = [state for state in states if state not in (Kept.UNKNOWN, Kept.NO_TARGET)]
+    with_target = len(states) - states.count(Kept.NO_TARGET)
+    return f"{states.count(Kept.YES)} of {plural(with_target, 'task')}" if known else UNKNOWN
 
 
 def _kept_note(states: list[Kept]) -> str:
-    others = [(Kept.NO, "missed"), (Kept.OPEN, "not shown either way"), (Kept.UNKNOWN, "unknown")]
-    said = [f"{states.count(state)} {word}" for state, word in others if states.count(state)]
+    others = [state for state in Kept if state is not Kept.YES]
+    said = [f"{states.count(state)} {state}" for state in others if states.count(state)]
     return ", ".join(said) or "on audits"

@@ -72,7 +72,9 @@ def judged_table(found: Figures) -> Table | None:
 def money_table(found: Figures) -> Table:
     """Without what audits and judging cost: that is of all tasks together."""
     heads = ("task", "requests", "always-top", "paid for serving", "saved", "audits measured", "from tokens alone")
-    return Table("Money by task", heads, tuple(_money(t) for t in found.savings.tasks))
+    return Table(
+        "Money by task, audits and judging not taken off", heads, tuple(_money(t) for t in found.savings.tasks)
+    )
 
 
 def paid_table(found: Figures) -> Table:

@@ -30,6 +30,7 @@ class Kept(StrEnum):
     NO = "missed"
     OPEN = "not shown either way"
     UNKNOWN = "unknown"
+    NO_TARGET = "no target known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def _at_worst(found: Sorted) -> Bounds | None:
 
 def _kept(promise: Promise | None, ratio: Interval, given: Interval, both: Interval) -> Kept:
     if promise is None:
-        return Kept.UNKNOWN
+        return Kept.NO_TARGET
     if promise.guarantee == "quality_ratio":
         return _beside(ratio.low, ratio.high, 1.0 - promise.target, above=True)
     found = {"joint": both, "conditional": given}.get(promise.guarantee)

@@ -11,12 +11,15 @@ from routenlp.replay.intervals import Interval
 from routenlp.replay.report.quality import quality_ratio
 from routenlp.replay.report.savings import Measured
 from routenlp.replay.report.usable import Graded
+from routenlp.store.sql.money import day_of
 from routenlp.store.sql.reported import Traffic
 from routenlp.types import FloatArray
 
-MOST_DAYS = 35
-"""Shown day by day; a longer period is shown by weeks, from Thursdays, as days are counted from 1 January 1970."""
+MOST_DAYS = 14
+"""Shown day by day; a longer period is shown by weeks, each of which has more audits."""
 WEEK = 7
+_MONDAY = 4
+"""5 January 1970, as a day since the first of that month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,21 @@ def timeline(
     measured = {m.savings.task: m.residual_usd for m in tasks if m.estimate is not None}
     whole = _joined(graded)
     spans = []
-    for first in sorted({day - day % each for day in days}):
-        ours = [t for t in traffic if t.day - t.day % each == first]
+    for first in sorted({_first(day, each) for day in days}):
+        ours = [t for t in traffic if _first(t.day, each) == first]
         counted = [t for t in ours if t.task in measured and t.covered and t.way in ("routed", "by rule")]
         top = sum(_top_usd(t, measured[t.task]) for t in counted) if counted else None
-        rows = [i for i, a in enumerate(whole.audits) if int(a.at_s // 86_400) // each * each == first]
+        rows = [i for i, a in enumerate(whole.audits) if _first(day_of(a.at_s), each) == first]
         part = whole.of(rows)
         paid = sum(t.cost_usd for t in counted)
         ratio = quality_ratio(part, seed=seed)
         spans.append(Span(first, sum(t.requests for t in ours), paid, top, ratio, len(rows)))
     return Timeline(each, tuple(spans))
+
+
+def _first(day: int, each: int) -> int:
+    """Day of the span that `day` lies in: weeks begin on Mondays."""
+    return day - (day - _MONDAY) % each
 
 
 def _top_usd(traffic: Traffic, residual_usd: float) -> float:

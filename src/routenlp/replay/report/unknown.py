@@ -46,8 +46,7 @@ def _of_money(savings: Savings) -> Iterator[str]:
     for outside in savings.outside:
         if outside.requests:
             yield (
-                f"What {outside.requests:,} requests (${outside.paid_usd:,.4f} for serving them) would have cost on "
-                f"the top tier is not measured: {outside.why}."
+                f"Of {outside.requests:,} requests it is not measured what the top tier would have cost: {outside.why}."
             )
     if savings.spent.turns_usd is None:
         yield "What the loop's turns paid for a teacher's answers is unknown: a turn left no plan."
@@ -89,8 +88,8 @@ def _of_record(sampled: Sequence[TaskSampling], kept: Kept) -> Iterator[str]:
         )
     if sum(kept.feedback.values()):
         yield (
-            f"{sum(kept.feedback.values()):,} pieces of feedback are on record, and no figure here uses them: people "
-            "who write back are no random part of those who asked."
+            f"Feedback is on record {sum(kept.feedback.values()):,} times, and no figure here uses it: people who "
+            "write back are no random part of those who asked."
         )
     if off := [s.task for s in sampled if abs(s.drawn - s.expected) > 4.0 * max(s.expected_error, 0.5)]:
         yield (

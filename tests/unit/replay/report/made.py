@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from routenlp.draws import draw
 from routenlp.store.sql.graded import Quality
 from routenlp.store.sql.reported import ReportedAudit, Traffic
 
 NOON_S = 1_700_000_000.0
 DAY = int(NOON_S // 86_400)
+GOLD = 1.0 / 3.0
 AUDIT = ReportedAudit(
     trace_id="t",
     at_s=NOON_S,
@@ -61,7 +63,7 @@ class World:
     quality_ratio: float
 
 
-def world(seed: int, *, n: int = 4_000, judged: bool = False) -> World:
+def world(seed: int, *, n: int = 2_000, judged: bool = False) -> World:
     """Answers of the cheap tier are shorter than the top tier's, so that costs from tokens alone are too low; later
     requests are drawn more often, and are worse. `judged`: a judge that is too kind, and gold for a third."""
     fixed = np.random.default_rng(7)
@@ -74,19 +76,20 @@ def world(seed: int, *, n: int = 4_000, judged: bool = False) -> World:
     kind = np.maximum(served, fixed.random(n) < 0.5)
     rng = np.random.default_rng([seed, 1])
     drawn = np.flatnonzero(rng.random(n) < chance)
-    by_people = rng.random(n) < 1.0 / 3.0
+    names = [f"{seed:08x}{i:024x}" for i in range(n)]
 
     def qualities(i: int) -> dict[str, Quality]:
         if not judged:
             return graded(served[i], top[i])
-        gold = (served[i], top[i]) if by_people[i] else (None, None)
+        gold = (served[i], top[i]) if draw("gold", names[i]) < GOLD else (None, None)
         return {"small": Quality(gold[0], kind[i]), "top": Quality(gold[1], 1.0)}
 
     rows = [
         audit(
-            i,
+            trace_id=names[i],
+            group=names[i],
             propensity=chance[i],
-            gold_propensity=1.0 / 3.0 if judged else None,
+            gold_propensity=GOLD if judged else None,
             top_estimate_usd=estimate[i],
             top_usd=top_usd[i],
             qualities=qualities(i),

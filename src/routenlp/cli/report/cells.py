@@ -11,11 +11,11 @@ NONE = "none"
 
 
 def usd(value: float | None) -> str:
-    """Two decimals, and more under a dollar, so that no cost shows as none; `−` before what is lost."""
+    """Two decimals; none of thousands, and more under ten cents, so that no cost shows as none."""
     if value is None:
         return UNKNOWN
     size = abs(value)
-    digits = 0 if size >= 1000.0 else 2 if size >= 1.0 or size == 0.0 else 4 if size >= 0.01 else 6
+    digits = 0 if size >= 1000.0 else 2 if size >= 0.1 or size == 0.0 else 4 if size >= 0.001 else 6
     return f"{'−' if value < 0.0 else ''}${size:,.{digits}f}"
 
 

@@ -6,6 +6,7 @@ from routenlp.cli.report.cells import (
     UNKNOWN,
     listed,
     moment,
+    percent,
     percent_interval,
     plural,
     usd,
@@ -103,14 +104,14 @@ def _open(read: Gathered) -> list[str]:
 
 
 def _share_or_unknown(savings: Savings) -> str:
-    return UNKNOWN if savings.saved.estimate is None else percent_interval(savings.saved).split(" [")[0]
+    return percent(savings.saved.estimate)
 
 
 def _saved_note(savings: Savings) -> str:
     if savings.saved.estimate is None:
         return "too few requests were audited"
-    interval = percent_interval(savings.saved).partition(" ")[2].strip("[]")
-    return f"95% interval {interval}; {usd(savings.saved_usd.estimate)} of {usd(savings.top.estimate)}"
+    low, high = percent(savings.saved.low), percent(savings.saved.high)
+    return f"95% interval: {low} to {high}; {usd(savings.saved_usd.estimate)} of {usd(savings.top.estimate)}"
 
 
 def _paid_note(savings: Savings) -> str:

@@ -34,7 +34,7 @@ def promise_table(told: list[Told]) -> Table:
         "proved on",
         "certificate's age",
         "labels needed",
-        "alarm",
+        "alarm level",
     )
     return Table("What is promised, as of now", heads, tuple(map(_promise, told)))
 
@@ -111,7 +111,7 @@ def _promise(told: Told) -> tuple[str, ...]:
         rows,
         age,
         UNKNOWN if one.labels_needed is None else f"{one.labels_needed:,}",
-        "OPEN" if one.alarmed else f"level {one.alarm_level:.2g} of 1",
+        "OPEN" if one.alarmed else f"{one.alarm_level:.2g} of 1",
     )
 
 
@@ -136,12 +136,13 @@ def _missing(q: TaskQuality) -> tuple[str, ...]:
 
 
 def _money(t: TaskSavings) -> tuple[str, ...]:
+    audits = f"{t.audits:,} of {t.audits + t.unmeasured:,} ({plural(t.groups, 'conversation')})"
     return (
         t.task,
         f"{t.requests:,}",
         usd_interval(t.top),
         usd(t.paid_usd),
         percent_interval(t.saved),
-        f"{t.audits:,} of {t.audits + t.unmeasured:,} ({plural(t.groups, 'conversation')})",
+        audits if t.by_rule < t.requests else "none needed",
         usd(t.token_estimate_usd),
     )

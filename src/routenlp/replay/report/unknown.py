@@ -86,6 +86,11 @@ def _of_record(sampled: Sequence[TaskSampling], kept: Kept) -> Iterator[str]:
             f"{kept.dropped:,} records could not be stored, {kept.dropped_audits:,} of them audits: no figure here "
             "knows of them, and what they said is unknown."
         )
+    if kept.shadowed:
+        yield (
+            f"A candidate was tried on {kept.shadowed:,} requests in the background; what cheap tiers were paid "
+            "for that is not on record."
+        )
     if sum(kept.feedback.values()):
         yield (
             f"Feedback is on record {sum(kept.feedback.values()):,} times, and no figure here uses it: people who "

@@ -106,6 +106,8 @@ class Kept:
     """Requests whose words are kept still."""
     redacted: int
     """Of them, those that something was taken out of."""
+    shadowed: int
+    """Requests that a candidate was tried on in the background."""
     feedback: Mapping[str, int]
     """By kind."""
 
@@ -176,7 +178,8 @@ def kept(connection: sqlite3.Connection, period: Period) -> Kept:
     dropped, lost = connection.execute(statements.DROPPED_BETWEEN, between).fetchone()
     contents, redacted = connection.execute(statements.CONTENT_BETWEEN, between).fetchone()
     feedback = dict(connection.execute(statements.FEEDBACK_BETWEEN, between).fetchall())
-    return Kept(dropped, lost, contents, redacted, feedback)
+    (shadowed,) = connection.execute(statements.SHADOWED_BETWEEN, between).fetchone()
+    return Kept(dropped, lost, contents, redacted, shadowed, feedback)
 
 
 def policies_served(connection: sqlite3.Connection) -> list[ServedPolicy]:

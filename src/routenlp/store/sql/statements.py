@@ -394,6 +394,7 @@ SELECT kind, count(*) FROM feedback WHERE at_s >= ? AND at_s < ? GROUP BY kind O
 CONTENT_BETWEEN = """
 SELECT count(*), coalesce(sum(json_extract(body, '$.redacted') = 1), 0) FROM content WHERE at_s >= ? AND at_s < ?
 """
+SHADOWED_BETWEEN = "SELECT count(*) FROM shadowed WHERE at_s >= ? AND at_s < ?"
 POLICIES_SERVED = """
 SELECT policy, min(at_s), max(at_s), count(*) FROM traces GROUP BY policy ORDER BY min(at_s)
 """

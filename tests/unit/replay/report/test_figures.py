@@ -12,7 +12,7 @@ from routenlp.replay.report.sampling import sampling
 from routenlp.store.sql.reported import Kept, Period, ReportedAudit, Traffic
 
 DAY_S = 86_400.0
-NOTHING_LOST = Kept(0, 0, 0, 0, {})
+NOTHING_LOST = Kept(0, 0, 0, 0, 0, {})
 
 
 def made(
@@ -52,9 +52,15 @@ def test_a_day_without_audits_has_no_quality() -> None:
 
 def test_what_is_not_known_is_said() -> None:
     judged = audits(40, qualities=graded(1.0, 1.0, "judge"))
-    kept = Kept(7, 2, 0, 0, {"score": 3})
+    kept = Kept(7, 2, 0, 0, 9, {"score": 3})
     said = " ".join(made([traffic()], judged, kept, promised=False).not_known)
-    for words in ("no settings were read", "intent (40) were graded by a judge alone", "7 records", "3 times, and no"):
+    for words in (
+        "no settings were read",
+        "intent (40) were graded by a judge alone",
+        "7 records",
+        "tried on 9",
+        "3 times, and no",
+    ):
         assert words in said
 
 

@@ -15,6 +15,9 @@ from routenlp.replay.report.quality import Kept
 from routenlp.replay.report.timeline import Timeline
 
 _RANGE = re.compile(r" (\[[^\]]+\])$")
+_COMMAND = re.compile(r"`([^`]+)`")
+_SHORT = 16
+"""Letters up to which what names a row, such as a moment, is not broken."""
 _LONG = 60
 """Letters from which a cell gets a wider column."""
 _KINDS: Mapping[str, str] = {Kept.YES: "good", Kept.NO: "bad", Kept.NO_TARGET: "dim", UNKNOWN: "dim", "OPEN": "bad"}
@@ -29,7 +32,7 @@ def as_html(document: Document) -> str:
         f"<li><span>{escape(f.label)}</span><b>{escape(f.value)}</b><span>{escape(f.note)}</span></li>"
         for f in document.facts
     )
-    words = "".join(f"<p>{escape(text)}</p>" for text in document.summary)
+    words = "".join(f"<p>{_words(text)}</p>" for text in document.summary)
     sections = "".join(_section(i, section) for i, section in enumerate(document.sections))
     return (
         '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
@@ -43,15 +46,19 @@ def as_html(document: Document) -> str:
 
 def _section(number: int, section: Section) -> str:
     head = f"section-{number}"
-    points = "".join(f"<li>{escape(point)}</li>" for point in section.points)
+    points = "".join(f"<li>{_words(point)}</li>" for point in section.points)
     return (
         f'\n<section aria-labelledby="{head}"><h2 id="{head}">{escape(section.heading)}</h2>'
-        + "".join(f"<p>{escape(text)}</p>" for text in section.paragraphs)
+        + "".join(f"<p>{_words(text)}</p>" for text in section.paragraphs)
         + (_figure(section.line) if section.line is not None and section.line.spans else "")
         + "".join(map(_table, section.tables))
         + (f"<ul>{points}</ul>" if points else "")
         + "</section>"
     )
+
+
+def _words(text: str) -> str:
+    return _COMMAND.sub(r"<code>\1</code>", escape(text))
 
 
 def _figure(line: Timeline) -> str:
@@ -77,7 +84,8 @@ def _table(table: Table) -> str:
 
 def _row(heads: tuple[str, ...], row: tuple[str, ...]) -> str:
     cells = "".join(_cell(head, cell) for head, cell in zip(heads[1:], row[1:], strict=True))
-    return f'<tr role="row"><th scope="row" role="rowheader">{escape(row[0])}</th>{cells}</tr>'
+    kind = ' class="short"' if len(row[0]) <= _SHORT else ""
+    return f'<tr role="row"><th scope="row" role="rowheader"{kind}>{escape(row[0])}</th>{cells}</tr>'
 
 
 def _cell(head: str, cell: str) -> str:

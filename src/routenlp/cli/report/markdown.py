@@ -28,6 +28,6 @@ def _table(table: Table) -> str:
 
 
 def _plain(text: str) -> str:
-    for mark in "\\`*_|<>":
+    for mark in "\\*_|<>":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())

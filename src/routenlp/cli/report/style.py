@@ -24,7 +24,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-n
 caption { text-align: left; font-weight: 650; font-size: 1rem; padding-bottom: .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-bottom: 1px solid var(--line); }
 thead th { color: var(--soft); font-weight: 550; font-size: .82rem; line-height: 1.3; vertical-align: bottom; }
-tbody th { font-weight: 600; }
+tbody th { font-weight: 600; } .short { white-space: nowrap; }
 td, tbody th { overflow-wrap: break-word; min-width: 4rem; }
 td.long { min-width: 15rem; }
 .range { color: var(--soft); white-space: nowrap; display: inline-block; }

@@ -165,6 +165,33 @@ def loop_bench_command(
     )
 
 
+@bench.command("fresh-domain")
+def fresh_bench_command(
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+    quick: Annotated[bool, typer.Option("--quick", help="One order of the documents in place of 3.")] = False,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Only this task; may be repeated. Else the legal ones.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many orders, in place of 3.")] = None,
+    generated: Generated = False,
+    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
+) -> None:
+    """A domain that nobody trained for, met as traffic. Exit code 1 where the loop is refuted."""
+    from routenlp.cli import fresh_bench
+
+    fresh_bench.bench(
+        settings,
+        os.environ,
+        json_target,
+        quick=quick,
+        only=task or [],
+        seeds=seeds,
+        generated=generated,
+        markdown=markdown,
+    )
+
+
 @bench.command("guarantees")
 def guarantees_command(
     every: Annotated[bool, typer.Option("--all", help="Every cell, not only those that meet every pair.")] = False,

@@ -50,6 +50,10 @@ class Desk:
     ledger: Ledger
     seed: int
 
+    def with_seed(self, seed: int) -> Desk:
+        """The same with another seed."""
+        return replace(self, seed=seed)
+
     def router_features(self, queries: Sequence[Query]) -> FloatArray:
         """What the router reads, shape (n, 389)."""
         texts = [query.text for query in queries]

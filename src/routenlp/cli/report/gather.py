@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from routenlp import wiring
@@ -19,7 +19,7 @@ from routenlp.store.sql import reported
 from routenlp.store.sql.database import mapped, open_reader
 from routenlp.store.sql.monitoring import every_alarm
 from routenlp.store.sql.recalibrations import attempts
-from routenlp.store.sql.reported import Period
+from routenlp.store.sql.reported import Period, ReportedAudit
 from routenlp.worker.turn.journal import Stage, journals
 
 
@@ -43,7 +43,7 @@ def gather(store: Path, settings: Settings | None, period: Period, now_s: float)
         with mapped(store):
             connection.execute("BEGIN")  # one moment, whatever a gateway writes meanwhile
             told = promises(connection, settings, now_s) if settings is not None else None
-            records = _records(connection, store, period, _promised(settings, told))
+            records = _records(connection, store, settings, period, _promised(settings, told))
             opened = tuple(alarm.task for alarm in records.history.alarms if alarm.cleared_s is None)
             connection.execute("COMMIT")
     finally:
@@ -54,18 +54,31 @@ def gather(store: Path, settings: Settings | None, period: Period, now_s: float)
 
 
 def _records(
-    connection: sqlite3.Connection, store: Path, period: Period, promised: Mapping[str, Promise] | None
+    connection: sqlite3.Connection,
+    store: Path,
+    settings: Settings | None,
+    period: Period,
+    promised: Mapping[str, Promise] | None,
 ) -> Records:
+    audits = reported.reported_audits(connection, period)
     return Records(
         period,
         reported.traffic(connection, period),
-        reported.reported_audits(connection, period),
+        audits if settings is None else [_beside_top(audit, settings) for audit in audits],
         reported.audit_spend(connection, period),
         reported.kept(connection, period),
         _history(connection, store),
         _turns(store, period),
         promised,
     )
+
+
+def _beside_top(audit: ReportedAudit, settings: Settings) -> ReportedAudit:
+    """Under `audit.tiers` an audit may lack the task's last tier: then it compares with nothing."""
+    task = settings.tasks.get(audit.task)
+    allowed = None if task is None else task.allowed_tiers
+    top = [tier.name for tier in settings.portfolio if allowed is None or tier.name in allowed][-1]
+    return audit if audit.top == top else replace(audit, top_usd=None, qualities={})
 
 
 def _history(connection: sqlite3.Connection, store: Path) -> History:

@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markdown import Markdown
 
 from routenlp.cli.promises import as_json as standing_as_json
 from routenlp.cli.report.compose import compose
+from routenlp.cli.report.document import Document
 from routenlp.cli.report.gather import Gathered, gather
 from routenlp.cli.report.html import as_html
 from routenlp.cli.report.markdown import as_markdown
+from routenlp.cli.report.terminal import show
 from routenlp.cli.screen import write_json, write_text
 from routenlp.cli.store_location import StoreLocation
 from routenlp.errors import MissingData, SettingsError
@@ -50,7 +51,7 @@ def run(place: StoreLocation, asked: Asked) -> None:
     if asked.json_target is not None:
         write_json(as_json(found, read), asked.json_target)
     if "-" not in (asked.html, asked.json_target):
-        show(as_markdown(document))
+        _print(document)
 
 
 def period_of(asked: Asked, now_s: float) -> Period:
@@ -74,13 +75,13 @@ def as_json(found: Figures, read: Gathered) -> dict[str, Any]:
     }
 
 
-def show(markdown: str) -> None:
-    """Drawn on a terminal; elsewhere the Markdown itself, which other programs read."""
+def _print(document: Document) -> None:
+    """Drawn on a terminal; elsewhere as Markdown, which other programs read."""
     console = Console()
     if console.is_terminal:
-        console.print(Markdown(markdown))
+        show(console, document)
     else:
-        sys.stdout.write(markdown)
+        sys.stdout.write(as_markdown(document))
 
 
 def _midnight_s(option: str, text: str) -> float:

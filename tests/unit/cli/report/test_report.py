@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -9,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from tests.unit.cli.report.made_store import made_store
 from typer.testing import CliRunner
 
 from routenlp.cli.app import app
+from routenlp.cli.report.compose import compose
+from routenlp.cli.report.gather import gather
+from routenlp.cli.report.terminal import show
 from routenlp.errors import MissingData, SettingsError
+from routenlp.replay.report.figures import figures as computed
+from routenlp.store.sql.reported import Period
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +101,17 @@ def test_people_read_markdown(settings: Path) -> None:
     assert "No change by hand: the store's whole history has" in text
 
 
+def test_a_terminal_gets_every_word_uncut(settings: Path) -> None:
+    read = gather(settings.parent / "s.db", None, Period(0.0, 4e9), 4e9)
+    document = compose(computed(read.records, seed=0), read, 4e9)
+    console = Console(width=70, file=io.StringIO(), force_terminal=True, color_system=None)
+    show(console, document)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    for words in (document.title, document.facts[0].value, "What is not known"):
+        assert words in text
+
+
 class Reader(HTMLParser):
     """Fails on what is not closed, and keeps what a page would load or run."""
 
@@ -157,6 +175,16 @@ def test_days_outside_are_not_counted(settings: Path, found: Any) -> None:
         run(settings, "--since", "yesterday")
     with pytest.raises(SettingsError, match="not before the end"):
         run(settings, "--since", "2026-10-04", "--until", "2026-10-04")
+
+
+def test_audits_that_lack_the_last_tier_compare_with_nothing(settings: Path, tmp_path: Path) -> None:
+    other = tmp_path / "routenlp.yaml"
+    other.write_text(settings.read_text().replace("quick: {", "quick: {allowed_tiers: [small, mid], "))
+    found = figures(other)
+    quick = next(q for q in found["quality"] if q["task"] == "quick")
+    assert (quick["graded"], quick["ratio"]["estimate"]) == (0, None)
+    money = next(t for t in found["savings"]["tasks"] if t["task"] == "quick")
+    assert money["top"]["estimate"] is None
 
 
 def test_without_settings_targets_are_unknown(settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

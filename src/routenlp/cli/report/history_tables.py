@@ -61,7 +61,7 @@ def words_of(evidence: Mapping[str, Any]) -> str:
             f"The detector of {evidence['guarantee']} at {evidence['target']:g} reached {evidence['level']:.2f} of its "
             f"threshold after {evidence['audits_seen']:,} audits."
         )
-    if kind == "unwatched":
+    if kind in ("unwatched", "judge"):
         return str(evidence["why"])
     if kind == "alarm cleared":
         return f"Cleared: {evidence['by']}."

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from routenlp.store.sql import statements
+from routenlp.store.sql import report_statements as statements
 from routenlp.store.sql.graded import Quality
 from routenlp.store.sql.money import day_of, usd_of
 from routenlp.store.sql.records import NAMED, OFF, ONE_TIER

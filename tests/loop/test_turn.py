@@ -110,13 +110,24 @@ def test_the_next_turn_waits_for_the_trial_to_end_or_has_nothing_new(turned, tmp
 
 
 def test_a_gate_without_proof_rejects(root):
-    ended = world.turn(root, world.STRICT)
+    ended = world.turn(root, world.GREEDY)
     assert ended.outcome == "rejected"
     assert any("not shown" in reason.lower() for reason in ended.reasons)
     assert pointer(root).candidate is None
     with read_versions(world.store_in(root)) as versions:
         assert versions.find(ended.version).state is State.REJECTED
         assert len(versions.looks()) == 1
+
+
+def test_where_no_gate_row_could_prove_anything_the_turn_ends_before_a_lesson_is_paid(root):
+    ended = world.turn(root, world.STRICT, ask=lambda _: pytest.fail("the teacher was asked"))
+    assert ended.outcome == "nothing to learn"
+    *left, why = ended.reasons
+    assert [reason.split()[1] for reason in left] == ["generated_entities", "generated_intent"]
+    assert all("gate rows" in reason for reason in left)
+    assert "No task is left" in why
+    with read_versions(world.store_in(root)) as versions:
+        assert versions.looks() == []
 
 
 def test_a_plan_spends_and_writes_nothing(root):

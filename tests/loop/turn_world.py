@@ -22,13 +22,17 @@ from routenlp.backends.recording import read_recording
 from routenlp.bench.demo.traffic import send
 from routenlp.loop.gate import Bar
 from routenlp.settings import Settings, load
-from routenlp.types import Query, Vectors
+from routenlp.store import rows_book
+from routenlp.types import GateFold, Query, Vectors
 from routenlp.worker.turn.run import Ended, Order, run_turn
 from routenlp.worker.turn.system import Encoders
 
 NOW_S = 2_000_000_000.0
 LENIENT = Order(lessons=60, fewest=5, bar=Bar(margin=0.4, least_gain=-0.9, segment_margin=0.9))
-STRICT = Order(lessons=60, fewest=5)
+GREEDY = Order(lessons=60, fewest=5, bar=Bar(margin=0.4, least_gain=0.9, segment_margin=0.9))
+"""No candidate saves that much."""
+STRICT = Order(lessons=60, fewest=5, bar=Bar(margin=0.003))
+"""No task here has the gate rows for it."""
 
 
 def make(root: Path) -> None:
@@ -52,6 +56,15 @@ def settings_in(root: Path) -> Settings:
 
 def store_in(root: Path) -> Path:
     return root / "demo" / "routenlp.db"
+
+
+def keep_gate_rows(root: Path, task: str, n: int) -> None:
+    """Of the system in the folder that the settings name."""
+    folder = Path(str(settings_in(root).policy.folder)) / "rows"
+    rows = rows_book.read(folder)
+    shutil.rmtree(folder)
+    of_task = rows[task]
+    rows_book.write(folder, {**rows, task: replace(of_task, gate=GateFold(task, of_task.gate.examples[:n]))})
 
 
 @dataclass(frozen=True)

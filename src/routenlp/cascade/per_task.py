@@ -11,6 +11,11 @@ from routenlp.router.nested import joined, part_of
 from routenlp.types import Call, Parts, Route, Step, Stop
 
 
+def rule_of(rule: StopRule, task: str) -> StopRule | None:
+    """What decides on this task's answers; None for a task that the top tier answers."""
+    return rule.rules.get(task) if isinstance(rule, RulePerTask) else rule
+
+
 @dataclass(frozen=True, slots=True)
 class RulePerTask:
     """`StopRule` that asks the one of the route's task. A task without one is answered by `top`."""

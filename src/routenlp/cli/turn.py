@@ -42,10 +42,10 @@ class Export:
 def plan(file: Path | None, environ: Mapping[str, str], lessons: int, json_target: str | None) -> None:
     """Shows what a turn would do."""
     settings, store = _located(file, environ)
-    stages = progress_on(sys.stderr).stage
-    found = run.plan_only(settings, store, Order(lessons), _encoders(settings), now_s=time.time(), stages=stages)
+    stages, order = progress_on(sys.stderr).stage, Order(lessons)
+    found = run.plan_only(settings, store, order, _encoders(settings), now_s=time.time(), stages=stages)
     console = open_console(stderr=json_target == "-")
-    show_lines(console, ["", *words(found), ""])
+    show_lines(console, ["", *words(found, order.fewest), ""])
     show_tables(console, tables(found))
     if json_target is not None:
         write_json(found.as_json(), json_target)
@@ -100,29 +100,36 @@ def adopt(folder: Path, model: str, out: Path) -> None:
     )
 
 
-def words(found: TurnPlan) -> list[str]:
-    """The plan in plain sentences."""
+def words(found: TurnPlan, fewest: int) -> list[str]:
+    """The plan in plain sentences. `fewest`: lessons, under which a turn ends where it began."""
     failures = sum(task.failures for task in found.tasks)
     queries = sum(task.queries for task in found.tasks)
     said = [
         f"{queries:,} queries of {len(found.tasks)} tasks came in {found.days:.1f} days; {failures:,} of them failed: "
         "the top tier was asked, or a cheap answer was worse than its.",
-        f"A turn would learn {found.lessons:,} of them. {_paid(found)}",
-        f"It hopes to lower the cost ratio by {found.gain.estimate:.3f}, and by {found.gain.low:.3f} if luck is poor. "
-        f"{_when(found.break_even, found.gain)}",
     ]
+    if found.lessons:
+        said += [
+            f"A turn would learn {found.lessons:,} of them. {_paid(found)}",
+            f"It hopes to lower the cost ratio by {found.gain.estimate:.3f}, and by {found.gain.low:.3f} if luck is "
+            f"poor. {_when(found.break_even, found.gain)}",
+        ]
+    said += found.left_as_they_are
     left = sum(task.left_out.redacted + task.left_out.unreadable for task in found.tasks)
     barred = sum(task.barred for task in found.tasks)
     if barred:
         said.append(f"{barred:,} failures resemble rows that judge the result: no lesson comes of them.")
     if left:
         said.append(f"{left:,} queries cannot be learned from: their text was redacted, or is none.")
+    why_not = found.why_not(fewest)
+    if why_not is not None:
+        return [*said, why_not, "Nothing was spent, and `routenlp turn` would end there too."]
     return [*said, "Nothing was spent. `routenlp turn` does it."]
 
 
 def tables(found: TurnPlan) -> list[Table]:
-    """One a task."""
-    return [_table(task) for task in found.tasks]
+    """One a task whose failures were looked at."""
+    return [_table(task) for task in found.tasks if task.clusters]
 
 
 def outcome_words(ended: Ended) -> list[str]:

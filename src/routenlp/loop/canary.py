@@ -10,8 +10,9 @@ after each one:
 
 - harm: more than `margin` of quality is lost on a task, or more than `segment_margin` on a segment. Reached: back to
   the policy in force, at once. A candidate that harms none is taken back with probability at most `harm_level`, ever.
-- proof: less than `margin` is lost, on every task. Without it the candidate never becomes active, however long nothing
-  bad was seen: a candidate that loses `margin` or more becomes active with probability at most `proof_level`.
+- proof: less than `margin` is lost, on every task that was changed. Without it the candidate never becomes active,
+  however long nothing bad was seen: a candidate that loses `margin` or more becomes active with probability at most
+  `proof_level`.
 
 The gate's rows speak against the candidate here too, and never for it. Harm to a hundredth of the traffic takes a
 thousand queries to be evident, and a few hundred to be suspected: while harm is suspected anywhere, the share stays
@@ -145,7 +146,8 @@ def judge(
 
     The same audits give the same verdict, so that nothing but audits need be kept. `segments`: how many there are in
     all tasks together, fixed before the first audit. `gate`: the rows that the candidate passed the gate on; each of
-    their tasks needs its proof, also one that has no audit yet.
+    their tasks needs its proof, also one that has no audit yet. Others, which the candidate did not change, need none,
+    but all do where no gate looked.
     `in_shadow`: how many of the audits came before the canary: they are evidence, and shares do not rise by them.
     """
     before = {rows.task: rows for rows in gate}
@@ -160,7 +162,8 @@ def judge(
         for segment in sorted({*task.named_segments, *early.named_segments})
     ]
     audits = sum(s.audits for s in streams if s.segment is None)
-    needed = max((s.audits_needed for s in streams), default=plan.most_audits)
+    unproved = [s.audits_needed for s in streams if not before or s.task in before]
+    needed = max(unproved, default=plan.most_audits)
     decision, reason = _decide(streams, plan, stage, max(audits - in_shadow, 0), needed)
     share = {
         Decision.ROLL_BACK: 0.0,

@@ -190,6 +190,21 @@ def _quality(task: Compared, bar: Bar, level: float, seed: int) -> QualityFindin
     )
 
 
+def rows_lacking(groups: Sequence[str], bar: Bar, *, level: float, seed: int) -> int | None:
+    """How many more rows of a task the gate needs to pass a candidate that loses nothing on it: 0, these are enough;
+    None, no number would do. `groups`: of the task's gate rows, one by one."""
+    units = _units(groups, bar, seed)
+    lossless = np.full(units.n, -bar.margin)
+    p_value = _p_value(units, lossless, -1.0 - bar.margin, 1.0 - bar.margin, _method(units, bar), level)
+    if _enough(units) and p_value <= level:
+        return 0
+    needed = _units_needed(units, bar, level)
+    if needed is None:
+        return None
+    rows_a_unit = units.n / units.count if units.count else 1.0
+    return max(math.ceil((needed - units.count) * rows_a_unit), 1)
+
+
 def _units_needed(units: Units, bar: Bar, level: float) -> int | None:
     """Of the size that units have here; by betting, which the normal approximation does not beat without a loss."""
     size = len(units.rows) / units.count if units.count else 1.0
@@ -199,7 +214,8 @@ def _units_needed(units: Units, bar: Bar, level: float) -> int | None:
         return bool(p_values(Bounded(np.full(n, -bar.margin * size), low, high), np.arange(n), level) <= level)
 
     enough = next((n for n in (64 << k for k in range(12)) if passes(n)), None)
-    return None if enough is None else bisect_left(range(enough), x=True, lo=1, key=passes)
+    fewest = MIN_GROUPS if units.grouped else 1
+    return None if enough is None else max(bisect_left(range(enough), x=True, lo=1, key=passes), fewest)
 
 
 def _segments(tasks: Sequence[Compared], bar: Bar, seed: int) -> tuple[SegmentFinding, ...]:

@@ -11,6 +11,11 @@ from routenlp.router.nested import joined, part_of
 from routenlp.types import Parts, Query, Route
 
 
+def router_of(router: Router, task: str) -> Router | None:
+    """What routes this task's queries; None for a task that goes to the top tier unasked."""
+    return router.routers.get(task) if isinstance(router, RouterPerTask) else router
+
+
 @dataclass(frozen=True, slots=True)
 class RouterPerTask:
     """`Router` that asks the one of the query's task. A task without one goes to `top`."""

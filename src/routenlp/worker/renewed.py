@@ -60,7 +60,7 @@ def write_renewed(folder: Path, into: Path, policy: Policy, renewal: Renewal, al
     bare = replace(policy, stop_rule=at_rung(policy.stop_rule, renewal.task, renewal.rung), certificates={})
     proved = bare.proved_for() if whole else replace(bare.proved_for(), models=UNBOUND)
     own = issue(renewal.task, renewal.verdict, proved, renewal.issued_at)
-    others = _carried(policy, renewal.task, proved, alarmed)
+    others = carried(policy, {renewal.task}, proved, alarmed)
     certificates = {**others, renewal.task: own}
     if whole:
         shutil.copytree(folder, into, ignore=lambda at, _: [wiring.POLICY] if Path(at) == folder else [])
@@ -71,12 +71,19 @@ def write_renewed(folder: Path, into: Path, policy: Policy, renewal: Renewal, al
     return Renewed(own, tuple(sorted(others)), tuple(left))
 
 
-def _carried(policy: Policy, task: str, proved: ProvedFor, alarmed: Collection[str]) -> dict[str, Certificate]:
+def carried(
+    policy: Policy, changed: Collection[str], proved: ProvedFor, alarmed: Collection[str]
+) -> dict[str, Certificate]:
+    """By task, the certificates of `policy` that go on under another one, which does all but the tasks in `changed` as
+    it does: bound to `proved`, which that one decides by, and else as they are.
+
+    Left behind are those that were void, or whose task has an open alarm.
+    """
     now = policy.proved_for()
     return {
         name: replace(certificate, proved_for=proved)
         for name, certificate in policy.certificates.items()
-        if name != task and name not in alarmed and not voided_by(certificate, now)
+        if name not in changed and name not in alarmed and not voided_by(certificate, now)
     }
 
 

@@ -3,6 +3,9 @@
     shadow ─ enough live queries seen, certificates not contradicted ─▶ canary 5% ─▶ 25% ─▶ 100% ─▶ active
        └──────────── fails, or a certificate is contradicted ─▶ rejected ◀── harm, or never proved ──┘
 
+On a task that the gate did not compare, both policies do the same. While one of these has an open alarm the candidate
+waits: it has the certificate that the alarm is about.
+
 Each look reads the audits since the trial began and decides by them alone (`loop.shadow`, `loop.canary`), so nothing
 is lost when a worker dies, and two workers decide the same. A move takes the store's lock; where a turn or a person has
 it, the next look makes the move, but for a roll-back, which is tried again at once.
@@ -26,6 +29,7 @@ from routenlp.loop.coverage import Promise
 from routenlp.loop.lifecycle import State
 from routenlp.loop.shadow import ShadowDecision, ShadowPlan, ShadowVerdict
 from routenlp.store.policy_versions import Move, Pointer, PolicyVersions, Version
+from routenlp.store.sql.monitoring import open_alarms
 from routenlp.store.turn_lock import hold
 from routenlp.worker.trial_rows import AuditComparer
 
@@ -73,19 +77,28 @@ class Judge:
         version = self.versions.find(pointer.candidate)
         moves = self.versions.moves(version.id)
         comparer = self.comparer(pointer)
+        gate = _gate_rows(moves)
+        alarmed = self._alarmed(version, gate)
         rows = comparer.rows(self.connection, _entered_s(moves, State.SHADOW))
         left_out = comparer.left_out
         if version.state is State.SHADOW:
-            return self._shadow(version, rows, left_out)
+            return self._shadow(version, rows, alarmed, left_out)
         served = comparer.rows(self.connection, _entered_s(moves, State.CANARY))
         in_shadow = sum(r.n for r in rows) - sum(r.n for r in served)
-        gate = _gate_rows(moves)
         if comparer.segment_of is None:
             # A suspicion that no audit could clear or confirm would hold the candidate for ever.
             gate = tuple(task.unsegmented() for task in gate)
-        return self._canary(version, pointer, rows, gate, in_shadow, left_out)
+        return self._canary(version, pointer, rows, gate, alarmed, in_shadow, left_out)
 
-    def _shadow(self, version: Version, rows: tuple[Compared, ...], left_out: int) -> Looked:
+    def _alarmed(self, version: Version, gate: tuple[Compared, ...]) -> str:
+        """Which task's alarm the candidate waits for, in words; empty: none's."""
+        changed = {rows.task for rows in gate}
+        for task in sorted(open_alarms(self.connection)) if changed else ():
+            if task not in changed and version.summary["tasks"].get(task, {}).get("certificate") is not None:
+                return f"Task {task} has an open alarm, and would go on with the same certificate: until that is over."
+        return ""
+
+    def _shadow(self, version: Version, rows: tuple[Compared, ...], alarmed: str, left_out: int) -> Looked:
         found = shadow.judge(
             self.versions.shadowed(version.id),
             rows,
@@ -93,6 +106,8 @@ class Judge:
             self.shadow_plan,
             handled_at={row.task: self.handled_at.get(row.task, 1.0) for row in rows},
         )
+        if found.decision is ShadowDecision.PASS and alarmed:
+            return self._looked(str(ShadowDecision.WAIT), alarmed, version, False, rows, left_out)
         to = {ShadowDecision.PASS: State.CANARY, ShadowDecision.REJECT: State.REJECTED}.get(found.decision)
         moved = to is not None and self._move(version, to, found)
         return self._looked(str(found.decision), " ".join(found.reasons), version, moved, rows, left_out)
@@ -103,12 +118,15 @@ class Judge:
         pointer: Pointer,
         rows: tuple[Compared, ...],
         gate: tuple[Compared, ...],
+        alarmed: str,
         in_shadow: int,
         left_out: int,
     ) -> Looked:
         stage = next(i for i, share in enumerate(self.plan.shares) if share >= pointer.share)
         segments = sum(len(row.named_segments) for row in gate)
         found = canary.judge(rows, self.plan, stage=stage, segments=segments, gate=gate, in_shadow=in_shadow)
+        if found.decision in (Decision.ADVANCE, Decision.PROMOTE) and alarmed:
+            return self._looked(str(Decision.WAIT), alarmed, version, False, rows, left_out)
         if found.decision is Decision.WAIT:
             moved = False
         elif found.decision is Decision.ADVANCE:

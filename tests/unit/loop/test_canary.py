@@ -108,6 +108,15 @@ def test_a_task_without_an_audit_has_no_proof():
     assert found.audits_needed > 100
 
 
+def test_a_task_that_the_gate_did_not_compare_needs_no_proof_and_is_watched_for_harm_all_the_same():
+    gate = [compared(lost=np.zeros(400))]
+    proved, rare = compared(lost=np.zeros(400)), compared("rare", lost=np.zeros(3))
+    assert judge([proved, rare], PLAN, stage=2, segments=0).decision is Decision.WAIT
+    assert judge([proved, rare], PLAN, stage=2, segments=0, gate=gate).decision is Decision.PROMOTE
+    harmed = compared("rare", lost=np.ones(60))
+    assert judge([proved, harmed], PLAN, stage=2, segments=0, gate=gate).decision is Decision.ROLL_BACK
+
+
 def test_a_conversation_counts_once():
     rows = compared(lost=np.ones(500), groups=["one"] * 500)
     found = judge([rows], PLAN, stage=0, segments=0)

@@ -18,9 +18,10 @@ from routenlp.loop.lifecycle import State
 from routenlp.loop.shadow import Shadowed, ShadowPlan
 from routenlp.settings import load
 from routenlp.store.policy_versions import PolicyVersions
-from routenlp.store.sql import audits
+from routenlp.store.sql import audits, monitoring
 from routenlp.store.sql.audits import Grade, TierAnswer
 from routenlp.store.sql.database import open_store
+from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.records import ShadowRecord
 from routenlp.store.sql.writer import RecordWriter
 from routenlp.store.turn_lock import hold
@@ -134,6 +135,28 @@ def test_a_shadow_that_runs_goes_on_to_the_smallest_share(trial):
     looked = trial.judge.look()
     assert (looked.state, looked.share, looked.moved) == (State.CANARY, 0.05, True)
     assert trial.versions.moves(trial.id)[-1].evidence["kind"] == "shadow"
+
+
+def test_a_candidate_waits_while_a_task_that_it_did_not_change_has_an_open_alarm(trial):
+    with hold(trial.store, "turn", BEGAN_S) as held:
+        gate = as_evidence([compared("other", lost=np.zeros(60))])
+        trial.versions.note(held, trial.id, gate, now_s=trial.now_s)
+    active = trial.versions.pointer().active
+    monitoring.raise_alarm(trial.connection, Alarm("intent", BEGAN_S, active, {}))
+    trial.shadowed(5)
+    looked = trial.judge.look()
+    assert (looked.state, looked.decision, looked.moved) == (State.SHADOW, "wait", False)
+    assert "Task intent has an open alarm" in looked.reason
+    monitoring.clear_alarm(trial.connection, "intent", "by hand", now_s=trial.now_s)
+    assert trial.judge.look().state is State.CANARY
+
+
+def test_an_alarm_of_a_task_that_it_changed_holds_no_candidate_up(trial):
+    with hold(trial.store, "turn", BEGAN_S) as held:
+        gate = as_evidence([compared("intent", lost=np.zeros(60))])
+        trial.versions.note(held, trial.id, gate, now_s=trial.now_s)
+    monitoring.raise_alarm(trial.connection, Alarm("intent", BEGAN_S, "old", {}))
+    trial.to_canary()
 
 
 def test_a_candidate_that_fails_in_shadow_is_rejected(trial):

@@ -1,8 +1,11 @@
-"""The candidate beside the policy in force, on the gate rows, each with its own students: what the gate decides on."""
+"""The candidate beside the policy in force, on the gate rows, each with its own students: what the gate decides on.
+
+Only tasks that were taught are compared: on any other, both policies give the same answers at the same cost.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +22,16 @@ from routenlp.worker.turn.plan import middle
 from routenlp.worker.turn.system import TurnSystem, load_students
 
 
-def compare(system: TurnSystem, candidate: Path, spaces: Mapping[str, ClusterSpace]) -> tuple[Compared, ...]:
-    """One for each task with gate rows. `spaces`: by task, where failures were grouped before any gate row was seen."""
+def compare(
+    system: TurnSystem, candidate: Path, taught: Collection[str], spaces: Mapping[str, ClusterSpace]
+) -> tuple[Compared, ...]:
+    """One a task that was taught. `spaces`: by task, where failures were grouped before any gate row was seen."""
     policy = policies.load(candidate / POLICY, system.router_encoder)
     tiers = [tier.name for tier in system.cheap]
     students = {t: load_students(artefacts.read(candidate / TIERS / t), system.encoders) for t in tiers}
     out = []
-    for task, rows in system.rows.items():
-        examples = rows.gate.examples
-        if not examples:
-            continue
+    for task in sorted(taught):
+        examples = system.rows[task].gate.examples
         before = system.answered(system.students, task, examples)
         after = system.answered(students, task, examples)
         out.append(_compared(system, (system.policy, before), (policy, after), examples, spaces.get(task)))

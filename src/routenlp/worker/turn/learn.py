@@ -1,15 +1,15 @@
-"""From new tiers to a candidate: router and rules fitted again, every task proved again, all of it in one folder.
+"""From new tiers to a candidate: what was taught is fitted and proved again, the rest is as it was, all in one folder.
 
-A certificate never survives a change, and every new student is one. So each task's ladder is walked anew on its
-calibration rows, which no lesson may resemble; a task that learned nothing is proved again too, for the policy as a
-whole has changed.
+A certificate never survives a change, and every new student is one. So the ladder of each task that was taught is
+walked anew on its calibration rows, which no lesson may resemble. A task that was taught nothing keeps its students,
+its router and its rule, bit for bit, and so its certificate goes on (`worker.renewed.carried`).
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +18,11 @@ import numpy as np
 
 from routenlp import wiring
 from routenlp.cascade.continuation import ContinuationRule
-from routenlp.cascade.per_task import RulePerTask
+from routenlp.cascade.per_task import RulePerTask, rule_of
 from routenlp.cascade.policy import Policy, fingerprint
 from routenlp.conformal.certificate import Certificate, issue
 from routenlp.conformal.verdict import Status
+from routenlp.contracts import Router, StopRule
 from routenlp.replay import rungs
 from routenlp.replay.answered import rows_of
 from routenlp.replay.backtest.certify import Target
@@ -31,7 +32,7 @@ from routenlp.replay.recorded import Recorded
 from routenlp.replay.rungs import KeptLadder
 from routenlp.replay.seen import Seen, with_seen
 from routenlp.replay.task_policies import TaskPolicies, fit_policies
-from routenlp.router.per_task import RouterPerTask
+from routenlp.router.per_task import RouterPerTask, router_of
 from routenlp.router.reading import SURFACE, SurfaceFrame, frame_surface, reading, surface
 from routenlp.store import artefacts, policies, rows_book
 from routenlp.store.rows_book import TaskRows
@@ -39,6 +40,7 @@ from routenlp.training.distil.distiller import Distilled
 from routenlp.training.distil.students import write_held_out
 from routenlp.types import Parts, Prediction, Query, Vectors
 from routenlp.wiring import HELD_OUT, LADDER, POLICY, ROUTER_ENCODER, ROWS, TIERS
+from routenlp.worker.renewed import carried, kept_ladders
 from routenlp.worker.turn.system import HeldOut, TurnSystem, load_students
 
 
@@ -56,18 +58,21 @@ def make_candidate(
     system: TurnSystem,
     made: Sequence[Distilled],
     rows: Mapping[str, TaskRows],
+    alarmed: Collection[str],
     folder: Path,
     issued_at: datetime,
     advance: Callable[[int, int], None],
 ) -> tuple[TaskProof, ...]:
     """Writes the candidate to `folder`, which must not exist, in the layout of the folder that serves.
 
-    `rows`: with the lessons among the training rows. The same arguments give the same policy but for `issued_at`.
+    `rows`: of the tasks that were taught, with the lessons among the training rows; a proof comes of each. `alarmed`:
+    tasks with an open alarm. The same arguments give the same policy but for `issued_at`.
     """
+    every = {**system.rows, **rows}
     parts = {version.tier: artefacts.read(version.folder) for version in made}
     held_out = {version.tier: _merged(system, version) for version in made}
-    learned = system.with_rows(rows)
-    frame = _surface_frame(rows)
+    learned = system.with_rows(every)
+    frame = _surface_frame(every)
     students = {tier: load_students(its, system.encoders) for tier, its in parts.items()}
     found: dict[str, TaskPolicies] = {}
     calibration: dict[str, Recorded] = {}
@@ -79,16 +84,22 @@ def make_candidate(
         found[task] = _fit(learned, frame, held_out, task, calibration[task])
         advance(len(found), len(rows))
     policy = _policy(learned, frame, parts, found)
-    certified, proofs = _certified(learned, policy, found, calibration, issued_at)
-    _write(folder, system, certified, parts, held_out, rows, _ladders(learned, rows, found))
+    others = carried(system.policy, _changed(system.policy, found), policy.proved_for(), alarmed)
+    certified, proofs = _certified(learned, replace(policy, certificates=others), found, calibration, issued_at)
+    _write(folder, system, certified, parts, held_out, every, _ladders(learned, rows, found))
     return proofs
+
+
+def _changed(policy: Policy, taught: Collection[str]) -> set[str]:
+    """Tasks whose certificate says something of a task that was taught: its own, and those that were proved with it."""
+    return {task for task, its in policy.certificates.items() if not {task, *its.over}.isdisjoint(taught)}
 
 
 def _ladders(
     system: TurnSystem, rows: Mapping[str, TaskRows], found: Mapping[str, TaskPolicies]
 ) -> dict[str, KeptLadder]:
     """What recalibration walks along again."""
-    out: dict[str, KeptLadder] = {}
+    out = {task: ladder for task, ladder in kept_ladders(system.folder).items() if task not in found}
     for task, its in found.items():
         texts = {task: [e.query.text for e in rows[task].train.examples]}
         out |= rungs.keep(its.ladder, its.train, texts, seed=system.settings.seed)
@@ -127,8 +138,12 @@ def _policy(
     found: Mapping[str, TaskPolicies],
 ) -> Policy:
     top = system.portfolio.top
-    router = RouterPerTask({t: p.router(system.router_encoder, frame) for t, p in found.items()}, top)
-    rule = RulePerTask({t: _rule(system, t, p) for t, p in found.items()}, top)
+    routers: dict[str, Router | None] = {t: router_of(system.policy.router, t) for t in system.policy.tasks}
+    rules: dict[str, StopRule | None] = {t: rule_of(system.policy.stop_rule, t) for t in system.policy.tasks}
+    routers |= {t: p.router(system.router_encoder, frame) for t, p in found.items()}
+    rules |= {t: _rule(system, t, p) for t, p in found.items()}
+    router = RouterPerTask({t: r for t, r in routers.items() if r is not None}, top)
+    rule = RulePerTask({t: r for t, r in rules.items() if r is not None}, top)
     models = {tier: {task: fingerprint(part) for task, part in its.items()} for tier, its in parts.items()}
     return Policy(system.portfolio, wiring.tasks(system.settings), router, system.policy.scorer, rule, models)
 
@@ -148,8 +163,8 @@ def _certified(
     calibration: Mapping[str, Recorded],
     issued_at: datetime,
 ) -> tuple[Policy, tuple[TaskProof, ...]]:
-    """Certificates of the very policy; an EMPIRICAL one says what was seen, and proves nothing."""
-    certificates: dict[str, Certificate] = {}
+    """Certificates of what was taught, beside those that `policy` has; an EMPIRICAL one proves nothing."""
+    certificates: dict[str, Certificate] = dict(policy.certificates)
     seen: dict[str, Seen] = {}
     for task, its in found.items():
         given = system.settings.tasks[task]

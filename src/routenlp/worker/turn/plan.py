@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from routenlp.grading.metrics import metric
 from routenlp.loop.contamination import find_overlaps, take_prints
+from routenlp.loop.delta import Spent
 from routenlp.loop.economics import BreakEven, Gain, Outlay, break_even, expected_gain
 from routenlp.loop.failures import Failure, find_failures
+from routenlp.loop.gate import Bar
+from routenlp.loop.provable import TooFew, too_few
 from routenlp.loop.ranking import Horizon, Ranked
 from routenlp.training.failure_clusters import KMeansClusterer
 from routenlp.training.learnability import QuickProbe
@@ -65,6 +68,8 @@ class TaskPlan:
     """What the top tier alone would have cost on what came."""
     space: ClusterSpace | None
     """Where failures were grouped."""
+    too_few: TooFew | None = None
+    """Why nothing of it is learned, where its gate rows could prove nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +78,7 @@ class TurnPlan:
 
     tasks: tuple[TaskPlan, ...]
     days: float
-    """Over which the queries came."""
+    """Over which the queries came; where tasks differ, the longest."""
     gain: Gain
     """Hoped for, in cost ratio over all tasks, with a lower bound."""
     outlay: Outlay
@@ -83,6 +88,19 @@ class TurnPlan:
     def lessons(self) -> int:
         """Of all tasks."""
         return sum(len(task.lessons) for task in self.tasks)
+
+    @property
+    def left_as_they_are(self) -> tuple[str, ...]:
+        """One sentence for each task whose gate rows could prove nothing."""
+        return tuple(task.too_few.reason for task in self.tasks if task.too_few is not None)
+
+    def why_not(self, fewest: int) -> str | None:
+        """Why there is nothing to learn with under `fewest` lessons; None: there is."""
+        if self.lessons >= fewest:
+            return None
+        if not self.lessons and self.left_as_they_are:
+            return "No task is left that a turn could teach: more gate rows are needed."
+        return f"{self.lessons:,} lessons could be had, under {fewest:,}: nothing to learn from."
 
     def as_json(self) -> dict[str, Any]:
         """For the journal and for `--json`; no text but labels and exemplars."""
@@ -98,48 +116,87 @@ class TurnPlan:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a plan keeps to."""
+
+    lessons: int
+    """Of each task, at most."""
+    bar: Bar
+    spent: Sequence[Spent]
+    """Of the gate's delta, by earlier turns."""
+
+
 def plan_turn(
-    system: TurnSystem, came: Mapping[str, tuple[Sequence[Came], LeftOut]], *, lessons: int, days: float
+    system: TurnSystem,
+    came: Mapping[str, tuple[Sequence[Came], LeftOut]],
+    days: Mapping[str, float],
+    limits: Limits,
 ) -> TurnPlan:
-    """`came`: by task, oldest first. `lessons`: of each task, at most. `days`: that it took them to come; positive."""
-    plans = [_plan_task(system, task, *came[task], lessons, days) for task in sorted(came)]
+    """`came`: by task, oldest first. `days`: by task, that it took them to come; positive."""
+    every = [_plan_task(system, task, *came[task], days[task], limits) for task in sorted(came)]
+    gate = {plan.task: system.rows[plan.task].gate.examples for plan in every if plan.lessons}
+    left_out = too_few(gate, limits.spent, limits.bar, seed=system.settings.seed)
+    plans = [_untaught(plan, left_out[plan.task]) if plan.task in left_out else plan for plan in every]
     ranked = [cluster for plan in plans for cluster in plan.clusters if cluster.lessons]
-    bill = sum(plan.top_bill_usd for plan in plans) * HORIZON_DAYS / days
-    gain = expected_gain([c.value_usd for c in ranked], [max(c.low_usd, 0.0) for c in ranked], top_bill_usd=bill)
+    daily = sum(plan.top_bill_usd / days[plan.task] for plan in plans)
+    gain = expected_gain(
+        [c.value_usd for c in ranked], [max(c.low_usd, 0.0) for c in ranked], top_bill_usd=daily * HORIZON_DAYS
+    )
     unpaid, usd = sum(plan.unpaid for plan in plans), sum(plan.teacher_usd for plan in plans)
     outlay = Outlay(unpaid, usd / unpaid if unpaid else 0.0)
-    daily = sum(plan.top_bill_usd for plan in plans) / days
-    return TurnPlan(tuple(plans), days, gain, outlay, break_even(outlay, daily_top_usd=daily, gain=gain))
+    even = break_even(outlay, daily_top_usd=daily, gain=gain)
+    return TurnPlan(tuple(plans), max(days[plan.task] for plan in plans), gain, outlay, even)
+
+
+def _untaught(plan: TaskPlan, because: TooFew) -> TaskPlan:
+    return replace(plan, clusters=(), lessons=(), unpaid=0, teacher_usd=0.0, space=None, too_few=because)
 
 
 def _plan_task(
-    system: TurnSystem, task: str, came: Sequence[Came], left_out: LeftOut, lessons: int, days: float
+    system: TurnSystem, task: str, came: Sequence[Came], left_out: LeftOut, days: float, limits: Limits
 ) -> TaskPlan:
-    top = system.portfolio.top
-    position = {one.query.id: i for i, one in enumerate(came)}
-    known_ids = {e.query.id for e in system.rows[task].train.examples}
-    failures = [f for f in find_failures((one.observed for one in came), top=top) if f.query.id not in known_ids]
-    vectors = system.rich.encode([f.query.text for f in failures]).astype(np.float32)
-    barred = _barred(system, task, failures, vectors)
-    free = [i for i in range(len(failures)) if i not in barred]
+    rows, seed = system.rows[task], system.settings.seed
+    known_ids = {e.query.id for e in rows.train.examples}
+    found = find_failures((one.observed for one in came), top=system.portfolio.top)
+    failures = [f for f in found if f.query.id not in known_ids]
     bill = [one.top_cost_usd for one in came if one.top_cost_usd is not None]
     each_usd = sum(bill) / len(bill) if bill else 0.0
-    choice = _choose(system, task, [failures[i] for i in free], vectors[free], each_usd, came, lessons, days)
+    causes = {str(cause): sum(f.cause is cause for f in failures) for cause in sorted({f.cause for f in failures})}
+    bare = TaskPlan(
+        task, len(came), len(failures), causes, 0, left_out, (), (), 0, 0.0, each_usd * len(came), space=None
+    )
+    # Of a task that could not even pass alone nothing more is worth knowing: clustering takes most of a plan's time.
+    alone = too_few({task: rows.gate.examples}, limits.spent, limits.bar, seed=seed)
+    if failures and task in alone:
+        return _untaught(bare, alone[task])
+    return _with_lessons(bare, system, came, failures, each_usd, days, limits.lessons)
+
+
+def _with_lessons(
+    bare: TaskPlan,
+    system: TurnSystem,
+    came: Sequence[Came],
+    failures: Sequence[Failure],
+    each_usd: float,
+    days: float,
+    lessons: int,
+) -> TaskPlan:
+    position = {one.query.id: i for i, one in enumerate(came)}
+    vectors = system.rich.encode([f.query.text for f in failures]).astype(np.float32)
+    barred = _barred(system, bare.task, failures, vectors)
+    free = [i for i in range(len(failures)) if i not in barred]
+    choice = _choose(system, bare.task, [failures[i] for i in free], vectors[free], each_usd, came, lessons, days)
     chosen = [failures[free[int(i)]] for i in choice.lessons]
     unpaid = sum(failure.teacher_answer is None for failure in chosen)
-    return TaskPlan(
-        task,
-        len(came),
-        len(failures),
-        {str(cause): sum(f.cause is cause for f in failures) for cause in sorted({f.cause for f in failures})},
-        len(barred),
-        left_out,
-        tuple(_cluster(choice, ranked, [failures[i] for i in free]) for ranked in choice.ranked),
-        tuple(position[failure.query.id] for failure in chosen),
-        unpaid,
-        unpaid * each_usd,
-        each_usd * len(came),
-        choice.space,
+    return replace(
+        bare,
+        barred=len(barred),
+        clusters=tuple(_cluster(choice, ranked, [failures[i] for i in free]) for ranked in choice.ranked),
+        lessons=tuple(position[failure.query.id] for failure in chosen),
+        unpaid=unpaid,
+        teacher_usd=unpaid * each_usd,
+        space=choice.space,
     )
 
 
@@ -208,7 +265,7 @@ def middle(rich: Vectors) -> Vectors:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, LeftOut):
+    if isinstance(value, (LeftOut, TooFew)):
         return asdict(value)
     if isinstance(value, tuple):
         return [asdict(v) if isinstance(v, ClusterPlan) else v for v in value]

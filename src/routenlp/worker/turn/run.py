@@ -4,6 +4,9 @@
       │       │                                       │
       └───────┴── nothing to learn ──▶ end            └── rejected ──▶ end
 
+Only tasks with lessons take part from `teach` on: the others are as they were, bit for bit, and nothing is gated of
+them. A task whose gate rows could prove nothing gets no lessons.
+
 Every stage leaves what it decided on in the turn's journal. After a kill the next turn goes on: stages that were
 finished are read, the one that was not is done again. What serves is touched by none of them: the gate moves a
 candidate into the shadow, beside the policy in force.
@@ -11,7 +14,7 @@ candidate into the shadow, beside the policy in force.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +27,7 @@ from routenlp.errors import MissingData
 from routenlp.grading.metrics import metric
 from routenlp.loop.compared import as_evidence
 from routenlp.loop.contamination import refuse_overlap, take_prints
-from routenlp.loop.delta import next_level, row_keys
+from routenlp.loop.delta import Spent, next_level, row_keys
 from routenlp.loop.gate import Bar, judge
 from routenlp.loop.lessons import Lesson, Taught, ask_teacher
 from routenlp.loop.lifecycle import State
@@ -32,6 +35,7 @@ from routenlp.settings import Settings
 from routenlp.store import segments
 from routenlp.store.policy_versions import PolicyVersions, open_versions
 from routenlp.store.rows_book import TaskRows
+from routenlp.store.sql import monitoring
 from routenlp.store.sql.database import open_reader
 from routenlp.store.sql.served import served_since
 from routenlp.store.turn_lock import Held, hold
@@ -43,7 +47,7 @@ from routenlp.worker.trial import promises_of
 from routenlp.worker.turn.compare import compare
 from routenlp.worker.turn.journal import Journal, Stage, journals, open_journal
 from routenlp.worker.turn.learn import make_candidate
-from routenlp.worker.turn.plan import DAY_S, TurnPlan, plan_turn, sentence
+from routenlp.worker.turn.plan import DAY_S, Limits, TurnPlan, plan_turn, sentence
 from routenlp.worker.turn.system import Encoders, TurnSystem, load_system
 from routenlp.worker.turn.traffic import Came, LeftOut, traffic
 
@@ -83,11 +87,11 @@ def plan_only(
 ) -> TurnPlan:
     """What the next turn would do. Spends nothing, writes nothing."""
     with open_versions(store) as versions:
-        folder = _folder_in_force(settings, versions)
+        folder, looks = _folder_in_force(settings, versions), versions.looks()
     with stages("reading the system that serves"):
         system = load_system(settings, folder, encoders)
     with stages("looking at what failed"):
-        return _plan(system, store, order, now_s)[0]
+        return _plan(system, store, order, looks, now_s)[0]
 
 
 def run_turn(
@@ -127,24 +131,29 @@ class _Turn:
         if begun is not None and begun["base"] != self.system.folder.name and not self.journal.has(Stage.STORE):
             why = f"It began with {begun['base']}, and {self.system.folder.name} serves now: turn again."
             return self._end("superseded", (why,), None)
-        plan, came = self._planned()
-        if plan.lessons < self.order.fewest:
-            why = f"{plan.lessons} lessons could be had, under {self.order.fewest}: nothing to learn from."
-            return self._end("nothing to learn", (why,), None)
+        plan, came = self._planned(versions)
+        if (nothing := plan.why_not(self.order.fewest)) is not None:
+            return self._end("nothing to learn", (*plan.left_as_they_are, nothing), None)
         rows = self._taught(plan, came, ask)
+        if not rows:
+            silent = "The teacher answered none of the lessons."
+            return self._end("nothing to learn", (*plan.left_as_they_are, silent), None)
         made = self._distilled(rows)
         candidate = self._calibrated(made, rows)
-        spaces = {task.task: task.space for task in plan.tasks if task.space is not None}
+        spaces = {task.task: task.space for task in plan.tasks if task.task in rows and task.space is not None}
         if not (candidate / segments.SEGMENTS).is_dir():
             segments.write(candidate, spaces)
         version = self._stored(versions, held, candidate)
-        return self._gated(versions, held, version, candidate, spaces)
+        outcome, reasons = self._gated(versions, held, version, candidate, sorted(rows), spaces)
+        return self._end(outcome, (*reasons, *plan.left_as_they_are), version)
 
-    def _planned(self) -> tuple[TurnPlan, Mapping[str, Sequence[Came]]]:
+    def _planned(self, versions: PolicyVersions) -> tuple[TurnPlan, Mapping[str, Sequence[Came]]]:
         """Looked at again after a kill, as of the moment at which it was first looked at."""
         with self.stages("plan: what failed, and what to learn"):
             at_s = self.journal.read(Stage.PLAN)["at_s"] if self.journal.has(Stage.PLAN) else self.now()
-            plan, came = _plan(self.system, self.store, self.order, at_s, before=self.journal.number)
+            own = self.journal.read(Stage.STORE)["version"] if self.journal.has(Stage.STORE) else None
+            looks = [look for look in versions.looks() if look.version != own]
+            plan, came = _plan(self.system, self.store, self.order, looks, at_s, before=self.journal.number)
             if not self.journal.has(Stage.PLAN):
                 self.journal.write(Stage.PLAN, {"at_s": at_s, "base": self.system.folder.name, **plan.as_json()})
             return plan, came
@@ -152,21 +161,22 @@ class _Turn:
     def _taught(
         self, plan: TurnPlan, came: Mapping[str, Sequence[Came]], ask: Ask
     ) -> Mapping[str, tuple[TaskRows, tuple[Lesson, ...]]]:
-        """Every task's rows with its lessons among them."""
+        """By task that has any, its lessons, and its rows with them."""
         out: dict[str, tuple[TaskRows, tuple[Lesson, ...]]] = {}
         with self.stages("teach: the teacher's answers") as advance:
             said = self.journal.read(Stage.TEACH)["answers"] if self.journal.has(Stage.TEACH) else {}
             refused: dict[str, int] = {}
-            for task in plan.tasks:
+            asked = [task for task in plan.tasks if task.lessons]
+            for task in asked:
                 chosen = [came[task.task][i] for i in task.lessons]
                 taught = self._lessons(chosen, said.get(task.task), ask)
                 refused[task.task] = taught.refused
                 out[task.task] = (self._with_lessons(task.task, taught.lessons), taught.lessons)
-                advance(len(out), len(plan.tasks))
+                advance(len(out), len(asked))
             if not self.journal.has(Stage.TEACH):
                 answers = {t: {x.query.id: x.answer for x in lessons} for t, (_, lessons) in out.items()}
                 self.journal.write(Stage.TEACH, {"answers": answers, "refused": refused})
-        return out
+        return {task: its for task, its in out.items() if its[1]}
 
     def _lessons(self, chosen: Sequence[Came], said: Mapping[str, str] | None, ask: Ask) -> Taught:
         top = self.system.portfolio.top
@@ -210,9 +220,10 @@ class _Turn:
         candidate = self.journal.folder / "candidate"
         with self.stages("calibrate: router, rules and certificates") as advance:
             if not candidate.is_dir():
-                rows = {**self.system.rows, **{task: its for task, (its, _) in taught.items()}}
+                rows = {task: its for task, (its, _) in taught.items()}
                 issued_at = datetime.fromtimestamp(self.now(), UTC)
-                proofs = make_candidate(self.system, made, rows, candidate, issued_at, advance)
+                alarmed = _alarmed(self.store)
+                proofs = make_candidate(self.system, made, rows, alarmed, candidate, issued_at, advance)
                 self.journal.write(Stage.CALIBRATE, {"proofs": [asdict(proof) for proof in proofs]})
         return candidate
 
@@ -232,13 +243,14 @@ class _Turn:
         held: Held,
         version: str,
         candidate: Path,
+        taught: Collection[str],
         spaces: Mapping[str, ClusterSpace],
-    ) -> Ended:
-        """A look at the gate fold is spent before it is taken, and is not spent again for the same turn."""
+    ) -> tuple[str, tuple[str, ...]]:
+        """Outcome and reasons. A look at the gate fold is spent before it is taken, and not again for the same turn."""
         with self.stages("gate: the candidate beside the policy in force"):
             state = versions.find(version).state
             if state is State.CALIBRATED:
-                compared = compare(self.system, candidate, spaces)
+                compared = compare(self.system, candidate, taught, spaces)
                 keys = row_keys(id_ for task in compared for id_ in task.ids)
                 spent = [look for look in versions.looks() if look.version == version]
                 level = spent[-1].level if spent else next_level(versions.looks(), keys)
@@ -246,14 +258,15 @@ class _Turn:
                     versions.log_look(held, version, level, keys, now_s=self.now())
                     versions.note(held, version, as_evidence(compared), now_s=self.now())
                 handled_at = {name: task.handled_at for name, task in self.system.settings.tasks.items()}
-                promises = promises_of(versions.find(version), handled_at)
+                every = promises_of(versions.find(version), handled_at)
+                promises = {task: promise for task, promise in every.items() if task in taught}
                 seed = self.system.settings.seed
                 verdict = judge(compared, self.order.bar, level=level, seed=seed, promises=promises)
                 state = State.SHADOW if verdict.passed else State.REJECTED
                 self.journal.write(Stage.GATE, verdict.evidence())
                 versions.move(held, version, state, verdict.evidence(), now_s=self.now())
         outcome = "shadow" if state is State.SHADOW else "rejected"
-        return self._end(outcome, tuple(self.journal.read(Stage.GATE)["reasons"]), version)
+        return outcome, tuple(self.journal.read(Stage.GATE)["reasons"])
 
     def _end(self, outcome: str, reasons: tuple[str, ...], version: str | None) -> Ended:
         self.journal.write(Stage.END, {"outcome": outcome, "reasons": list(reasons), "version": version})
@@ -275,11 +288,11 @@ def export_lessons(
 ) -> tuple[Distilled, ...]:
     """The lessons of the next turn that are paid already, as chat lines for a trainer elsewhere. Spends nothing."""
     with open_versions(store) as versions:
-        folder = _folder_in_force(settings, versions)
+        folder, looks = _folder_in_force(settings, versions), versions.looks()
     with stages("reading the system that serves"):
         system = load_system(settings, folder, encoders)
     with stages("looking at what failed"):
-        plan, came = _plan(system, store, order, now_s)
+        plan, came = _plan(system, store, order, looks, now_s)
     top = system.portfolio.top
     chosen = [came[task.task][i] for task in plan.tasks for i in task.lessons]
     lessons = [Lesson(c.query, said, top, c.group) for c in chosen if (said := _answer_of(c, top)) is not None]
@@ -287,39 +300,50 @@ def export_lessons(
 
 
 def _plan(
-    system: TurnSystem, store: Path, order: Order, now_s: float, *, before: int | None = None
+    system: TurnSystem, store: Path, order: Order, looks: Sequence[Spent], now_s: float, *, before: int | None = None
 ) -> tuple[TurnPlan, Mapping[str, Sequence[Came]]]:
     """`before`: of turns with a lower number than this; None: of all that ended."""
-    since_s = _last_looked(store, before)
+    since_s = {task: _last_taught(store, task, before) for task in system.rows}
     came: dict[str, tuple[list[Came], LeftOut]] = {}
+    days: dict[str, float] = {}
     connection = open_reader(store)
     try:
-        served = [one for one in served_since(connection, since_s) if one.at_s <= now_s]
+        served = [one for one in served_since(connection, min(since_s.values(), default=0.0)) if one.at_s <= now_s]
     finally:
         connection.close()
     for task in system.rows:
-        found = traffic(served, task, top=system.portfolio.top, metric=metric(system.settings.tasks[task].metric))
+        new = [one for one in served if one.at_s > since_s[task]]
+        found = traffic(new, task, top=system.portfolio.top, metric=metric(system.settings.tasks[task].metric))
         if found[0]:
-            came[task] = found
+            came[task], days[task] = found, max((now_s - new[0].at_s) / DAY_S, 1.0 / 24.0)
     if not came:
         raise MissingData(
             str(store),
             "has no traffic that a turn could learn from since the last one",
             "Serve some, with content.store: all, so that what was said is on record.",
         )
-    first_s = min((one.at_s for one in served), default=now_s)
-    plan = plan_turn(system, came, lessons=order.lessons, days=max((now_s - first_s) / DAY_S, 1.0 / 24.0))
+    plan = plan_turn(system, came, days, Limits(order.lessons, order.bar, looks))
     return plan, {task: its for task, (its, _) in came.items()}
 
 
-def _last_looked(store: Path, before: int | None) -> float:
-    """When the last turn that taught something looked at the record."""
-    looked = [
-        float(journal.read(Stage.PLAN)["at_s"])
+def _alarmed(store: Path) -> Collection[str]:
+    """Tasks with an open alarm."""
+    connection = open_reader(store)
+    try:
+        return set(monitoring.open_alarms(connection))
+    finally:
+        connection.close()
+
+
+def _last_taught(store: Path, task: str, before: int | None) -> float:
+    """When the last turn that taught this task looked at the record."""
+    ended = [
+        journal
         for journal in journals(store)
         if journal.has(Stage.TEACH) and journal.has(Stage.END) and (before is None or journal.number < before)
     ]
-    return max(looked, default=0.0)
+    taught = [journal for journal in ended if journal.read(Stage.TEACH)["answers"].get(task)]
+    return max((float(journal.read(Stage.PLAN)["at_s"]) for journal in taught), default=0.0)
 
 
 def _answer_of(came: Came, top: str) -> str | None:

@@ -18,7 +18,7 @@ from routenlp.grading.metrics import metric
 from routenlp.portfolio.tiers import Portfolio, Tier
 from routenlp.replay.recorded import Recorded, record
 from routenlp.settings import Settings
-from routenlp.store import artefacts, policies, rows_book
+from routenlp.store import rows_book
 from routenlp.store.rows_book import TaskRows
 from routenlp.training.distil.students import read_held_out
 from routenlp.types import Answer, Example, Parts, Prediction
@@ -46,6 +46,7 @@ class TurnSystem:
     folder: Path
     portfolio: Portfolio
     policy: Policy
+    """As it serves: at the prices and tasks of now."""
     students: Students
     held_out: HeldOut
     rows: Mapping[str, TaskRows]
@@ -109,25 +110,27 @@ def load_system(settings: Settings, folder: Path, encoders: Encoders) -> TurnSys
             f"has {', '.join(others) or 'one tier alone'}, which a turn cannot refit",
             "A turn teaches tiers of backend student; for others `routenlp distil export` writes lessons to train on.",
         )
-    for name in (wiring.ROWS, wiring.HELD_OUT):
+    names = [tier.name for tier in portfolio.tiers[:-1]]
+    for name in (wiring.ROWS, wiring.HELD_OUT, *(f"{wiring.TIERS}/{tier}" for tier in names)):
         if not (folder / name).is_dir():
             raise MissingData(
                 str(folder / name),
                 "is not there",
                 "A turn needs the rows that the system was fitted on: train it anew.",
             )
-    router_encoder = wiring.router_encoder(folder / wiring.ROUTER_ENCODER)
-    names = [tier.name for tier in portfolio.tiers[:-1]]
+    serving = wiring.serving_policy(settings, folder)
+    assert serving is not None, "a folder was named"
+    assert serving.encoder is not None, "who has rows has a router of its own"
     rows = rows_book.read(folder / wiring.ROWS)
     return TurnSystem(
         settings,
         folder,
         portfolio,
-        policies.load(folder / wiring.POLICY, router_encoder),
-        {name: load_students(artefacts.read(folder / wiring.TIERS / name), encoders) for name in names},
+        serving.policy,
+        {name: load_students(serving.students[name], encoders) for name in names},
         {name: read_held_out(folder / wiring.HELD_OUT / name) for name in names},
         {task: its for task, its in rows.items() if task in settings.tasks},
-        router_encoder,
+        serving.encoder,
         encoders,
     )
 

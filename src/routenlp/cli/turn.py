@@ -18,6 +18,7 @@ from routenlp.cli.screen import open_console, show_lines, show_tables, write_jso
 from routenlp.cli.store_location import DEFAULT_FILE
 from routenlp.errors import BackendError, SettingsError
 from routenlp.loop.economics import BreakEven, Gain
+from routenlp.replay.backtest.threads import one_thread
 from routenlp.settings import Settings, load
 from routenlp.store.sql.database import locate
 from routenlp.training.distil.chat_lines import ExportDistiller, adopted
@@ -54,15 +55,16 @@ def plan(file: Path | None, environ: Mapping[str, str], lessons: int, json_targe
 def turn(file: Path | None, environ: Mapping[str, str], lessons: int, json_target: str | None) -> None:
     """One turn. Exits with 1 where no candidate came of it."""
     settings, store = _located(file, environ)
-    ended = run.run_turn(
-        settings,
-        store,
-        Order(lessons),
-        _encoders(settings),
-        now=time.time,
-        ask=_teacher(settings, environ),
-        stages=progress_on(sys.stderr).stage,
-    )
+    with one_thread():
+        ended = run.run_turn(
+            settings,
+            store,
+            Order(lessons),
+            _encoders(settings),
+            now=time.time,
+            ask=_teacher(settings, environ),
+            stages=progress_on(sys.stderr).stage,
+        )
     console = open_console(stderr=json_target == "-")
     show_lines(console, ["", *outcome_words(ended)])
     if json_target is not None:

@@ -348,7 +348,6 @@ SELECT avg(quality) FROM grades JOIN audits ON audits.trace_id = grades.trace_id
 WHERE audits.task = ? AND audits.state = 'graded' AND grades.tier = ?
 """
 ALARMED_LATER = "SELECT EXISTS (SELECT 1 FROM alarms WHERE task = ? AND policy = ? AND raised_s > ? AND raised_s <= ?)"
-ALARMED_LATER = "SELECT EXISTS (SELECT 1 FROM alarms WHERE task = ? AND policy = ? AND raised_s > ?)"
 
 EVERY_MOVE = """
 SELECT at_s, version, before, after, share, who, evidence FROM policy_moves ORDER BY seq

@@ -1,4 +1,4 @@
-"""How fast the router is trained, loaded and asked, on this machine, one thread."""
+"""How fast the router is trained, loaded and asked, on this machine; asked in one thread, as the gateway asks it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from routenlp.replay import stored_router
 from routenlp.replay.backtest.features import make_rows
 from routenlp.replay.backtest.ladder import ContinuationLadder, fit_continuation
 from routenlp.replay.backtest.rows import Rows
+from routenlp.replay.backtest.threads import one_thread
 from routenlp.replay.outcomes.reading import read_outcomes
 from routenlp.replay.outcomes.table import OutcomeTable
 from routenlp.router.learned import LearnedRouter
@@ -141,13 +142,14 @@ def decision(ready: Ready, table: OutcomeTable, clock: Callable[[], float] = tim
         Query(query_id, task, text) for query_id, task, text in zip(table.ids, table.tasks, _texts(table), strict=True)
     ][: WARM + TIMED]
     short = [replace(query, text=" ".join(query.text.split()[:SHORT_WORDS])) for query in some]
-    return Decision(
-        encoder=ready.encoder.name,
-        short_p50_s=_p50_s(ready, short, clock),
-        recorded_p50_s=_p50_s(ready, some, clock),
-        recorded_chars=int(statistics.median(len(query.text) for query in some)),
-        batch_per_s=_batch_per_s(ready, short, clock),
-    )
+    with one_thread():
+        return Decision(
+            encoder=ready.encoder.name,
+            short_p50_s=_p50_s(ready, short, clock),
+            recorded_p50_s=_p50_s(ready, some, clock),
+            recorded_chars=int(statistics.median(len(query.text) for query in some)),
+            batch_per_s=_batch_per_s(ready, short, clock),
+        )
 
 
 def _p50_s(ready: Ready, queries: Sequence[Query], clock: Callable[[], float]) -> float:

@@ -174,7 +174,9 @@ def _certified(
         else:
             asymptotic = given.serve_when == "asymptotic" and its.asymptotic.selected > its.certified.selected
             verdict = its.asymptotic if asymptotic else its.certified
-            certificates[task] = issue(task, verdict, policy.proved_for(), issued_at)
+            # Without a certificate its next audits call for a calibration; one that proves nothing would stop that.
+            if verdict.status is not Status.UNCERTIFIED:
+                certificates[task] = issue(task, verdict, policy.proved_for(), issued_at)
     certified = with_seen(replace(policy, certificates=certificates), seen, issued_at)
     return certified, tuple(
         TaskProof(

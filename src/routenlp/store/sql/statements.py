@@ -116,11 +116,12 @@ SHADOWED_OF = """
 SELECT task, served_tier, served_nanos, tier, nanos, same, top FROM shadowed WHERE version = ? ORDER BY trace_id
 """
 
+# Audits calibrate, watch and judge: what judges is never learned from.
 SERVED_SINCE = """
 SELECT traces.id, traces.at_s, traces.task, traces.policy, traces.tier, traces.detail, traces.top_cost_nanos,
        content.body
 FROM content JOIN traces ON traces.id = content.trace_id
-WHERE traces.at_s > ? AND traces.outcome = 'ok' AND traces.tier IS NOT NULL
+WHERE traces.at_s > ? AND traces.outcome = 'ok' AND traces.tier IS NOT NULL AND NOT traces.audited
 ORDER BY traces.at_s, traces.id
 """
 

@@ -38,7 +38,7 @@ from routenlp.worker.audits import AuditRunner, Ran
 from routenlp.worker.grading import Graded, Grader
 from routenlp.worker.leader import Leader
 from routenlp.worker.monitor import Looked, Monitor
-from routenlp.worker.promised import Promised
+from routenlp.worker.promises import Promises
 from routenlp.worker.recalibration import Recalibrator
 from routenlp.worker.trial import Judge
 
@@ -108,7 +108,7 @@ async def _work(
                 await _wait(over)
                 continue
             runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
-            done = await _round(runner, grader, Monitor(connection, _Promises(settings), time.time), once=once)
+            done = await _round(runner, grader, Monitor(connection, Promises(settings), time.time), once=once)
             moved, calibrated = await _changed(trials, again, settings, live.revision)
             if moved:
                 live = await asyncio.to_thread(build_live, settings, environ, session, before=live)
@@ -221,22 +221,6 @@ def _grader(settings: Settings, live: Live, connection: sqlite3.Connection) -> G
         time.time,
         f"worker-{os.getpid()}",
     )
-
-
-class _Promises:
-    """By task, what its settings promise."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def __call__(self, task: str) -> Promised | None:
-        given = self._settings.tasks.get(task)
-        if given is None:
-            return None
-        names = tuple(tier.name for tier in self._settings.portfolio)
-        top = next(name for name in reversed(names) if given.allowed_tiers is None or name in given.allowed_tiers)
-        target = given.eps if given.guarantee == "quality_ratio" else given.alpha
-        return Promised(given.guarantee, target, given.handled_at, top)
 
 
 class _Allowed:

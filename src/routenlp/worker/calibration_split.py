@@ -106,6 +106,8 @@ def more_labels(walked: Walked, split: Split) -> int:
     """Graded audits until the next attempt is worth while."""
     n = len(split.rows)
     more = max(n if walked.labels_needed is None else walked.labels_needed, (MORE - 1.0) * n)
+    # Once as many are new they are tested alone, at a fresh delta: what few labels foretold is not waited for longer.
+    more = min(more, n)
     return round(more * (n + len(split.guide)) / n)
 
 

@@ -1,0 +1,38 @@
+"""When the next attempt at a calibration is worth while."""
+
+from __future__ import annotations
+
+import pytest
+
+from routenlp.conformal.verdict import Method, Status, Verdict
+from routenlp.replay.audited import AuditRow, Walked
+from routenlp.types import Query
+from routenlp.worker.calibration_split import Split, more_labels
+
+ROW = AuditRow("a", "a", Query("a", "intent", "text"), {}, {}, None, None, None)
+VERDICT = Verdict(
+    rule="quality_ratio",
+    target=0.03,
+    delta=0.1,
+    selected=0,
+    tested_from=1,
+    p_values=(),
+    estimate=None,
+    bound=None,
+    n=100,
+    groups=100,
+    design_effect=None,
+    method=Method.BETTING,
+    status=Status.UNCERTIFIED,
+    reason="",
+)
+
+
+def more(needed: int | None) -> int:
+    split = Split((ROW,) * 100, (), 0, None, None)
+    return more_labels(Walked(VERDICT, 0, None, needed, 100, 0, None, top=1.0, cheap=0.0), split)
+
+
+@pytest.mark.parametrize(("needed", "waited"), [(0, 25), (60, 60), (100, 100), (400_000, 100), (None, 100)])
+def test_the_next_attempt_waits_for_a_quarter_more_at_least_and_for_as_many_again_at_most(needed, waited):
+    assert more(needed) == waited

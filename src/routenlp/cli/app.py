@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from routenlp.cli import loop_commands, policy_commands, store_commands, worker_commands
+from routenlp.cli import loop_commands, pilot_command, policy_commands, store_commands, worker_commands
 from routenlp.errors import RouteNlpError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ store_commands.add_to(app)
 worker_commands.add_to(app)
 policy_commands.add_to(app)
 loop_commands.add_to(app)
+pilot_command.add_to(bench)
 
 
 class Guarantee(StrEnum):

@@ -1,0 +1,1 @@
+"""Eight simulated weeks of traffic through the real machine, store, detectors, worker and loop."""

@@ -1,0 +1,177 @@
+"""What the pilot begins with: tiers and router trained on the first rows, each task proved as far as its settings ask.
+
+No threshold is set by anybody: training tunes, calibration rows prove, and what is not proved is served by the top tier
+until the pilot's own audits have proved it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from routenlp import wiring
+from routenlp.bench.pilot import kept
+from routenlp.bench.pilot.episodes import INTENTS, RESPONSES
+from routenlp.bench.pilot.kept import FirstRows, Kept
+from routenlp.bench.pilot.pools import Pool, divide
+from routenlp.bench.progress import Progress
+from routenlp.bench.six_tasks.prepare import Prepared, prepare
+from routenlp.bench.six_tasks.systems import verdict_at
+from routenlp.bench.six_tasks.workload import Workload
+from routenlp.cascade.continuation import ContinuationRule
+from routenlp.cascade.per_task import RulePerTask
+from routenlp.cascade.policy import Policy
+from routenlp.conformal.certificate import issue
+from routenlp.conformal.verdict import Status
+from routenlp.contracts import Encoder, TokenEncoder
+from routenlp.replay.folds import Folds
+from routenlp.replay.seen import Seen, with_seen
+from routenlp.router.per_task import RouterPerTask
+from routenlp.settings import (
+    AuditSettings,
+    ContentSettings,
+    PolicySettings,
+    RecalibrationSettings,
+    Settings,
+    StoreSettings,
+)
+from routenlp.store import policies
+from routenlp.training.distil.students import read_held_out
+
+SYSTEM = "system"
+"""The folder of the first system."""
+EMPIRICAL_TASKS = frozenset({"legal_risk"})
+"""Too few companies to prove anything: served by what was seen."""
+JUDGED_TASKS = frozenset(RESPONSES)
+"""Graded by the judge, and a random part by people; the others' audits are graded by people's labels."""
+HARD_SHARE = 0.25
+"""Of the intents, that the cheap tiers knew least on training rows which they had not seen."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """The system, and the rows that will arrive."""
+
+    settings: Settings
+    workload: Workload
+    """With the smaller training folds."""
+    pools: Mapping[str, Pool]
+    hard: frozenset[str]
+    """Intents."""
+    kept: Kept
+
+
+def settings_for(
+    settings: Settings, system: Path, store: Path, tasks: Mapping[str, Folds], budget_usd: float
+) -> Settings:
+    """The given settings with a store, audits, and the status under which each task may be served.
+
+    `system`, `store`: a folder and a file. `budget_usd`: of audits a day. The built-in prices are a thousand times
+    those of today's models, and so is it.
+    """
+    asked = {
+        name: msgspec.structs.replace(
+            settings.tasks[name], serve_when="empirical" if name in EMPIRICAL_TASKS else "asymptotic"
+        )
+        for name in tasks
+    }
+    return msgspec.structs.replace(
+        settings,
+        tasks=asked,
+        policy=PolicySettings(folder=str(system.resolve())),
+        store=StoreSettings(url=f"sqlite:///{store.resolve()}"),
+        content=ContentSettings(store="all", redact=()),
+        audit=AuditSettings(max_usd_per_day=budget_usd),
+        recalibration=RecalibrationSettings(),
+    )
+
+
+def begin(
+    settings: Settings,
+    workload: Workload,
+    folder: Path,
+    encoder: TokenEncoder,
+    rich: Encoder,
+    progress: Progress,
+) -> Begun:
+    """Trains, calibrates and stores the system in `folder`/system, but where it is kept there from an earlier run.
+
+    `settings`: of the pilot.
+    """
+    cut = {task: divide(folds) for task, folds in workload.folds.items()}
+    smaller = replace(workload, folds={task: folds for task, (folds, _) in cut.items()})
+    key = kept.key_of(settings, smaller)
+    found = kept.load(folder, key)
+    if found is None:
+        shutil.rmtree(folder / SYSTEM, ignore_errors=True)
+        found = _train(settings, smaller, folder / SYSTEM, encoder, rich, progress)
+        kept.save(found, folder, key)
+    pools = {task: pool for task, (_, pool) in cut.items()}
+    return Begun(settings, smaller, pools, _hard_intents(smaller, folder / SYSTEM, settings), found)
+
+
+def _train(
+    settings: Settings, workload: Workload, system: Path, encoder: TokenEncoder, rich: Encoder, progress: Progress
+) -> Kept:
+    begun_s, processor_s = time.perf_counter(), time.process_time()
+    prepared = prepare(settings, workload, encoder, rich, system, progress)
+    policy = _as_asked(settings, workload, prepared)
+    shutil.rmtree(system / wiring.POLICY)
+    policies.save(system / wiring.POLICY, policy)
+    calibrated = prepared.calibrated
+    first = {
+        task: FirstRows(
+            rows.recorded.score,
+            rows.recorded.handled,
+            [t.alpha for t in calibrated.swept[task].thresholds],
+            [t.alpha for t in calibrated.published[task].thresholds],
+        )
+        for task, rows in prepared.calibration.items()
+    }
+    return Kept(first, time.perf_counter() - begun_s, time.process_time() - processor_s)
+
+
+def _as_asked(settings: Settings, workload: Workload, prepared: Prepared) -> Policy:
+    """Each task at the boldest policy of the status that its settings ask for, with its certificate."""
+    frame, found = prepared.frame, prepared.calibrated.policies
+    rules: dict[str, ContinuationRule] = {}
+    for task, its in found.items():
+        weakest = Status(settings.tasks[task].serve_when)
+        rules[task] = its.tuned().rule if weakest is Status.EMPIRICAL else its.rule(its.proved(weakest))
+    routers = {task: its.router(frame.encoder, frame.surface) for task, its in found.items()}
+    top, now = frame.portfolio.top, datetime.now(UTC)
+    plain = frame.policy(RouterPerTask(routers, top), RulePerTask(rules, top))
+    asked = {t: verdict_at(its, Status.ASYMPTOTIC) for t, its in found.items() if t not in EMPIRICAL_TASKS}
+    proofs = {
+        task: issue(task, verdict, plain.proved_for(), now)
+        for task, verdict in asked.items()
+        if verdict.status is not Status.UNCERTIFIED
+    }
+    seen = {
+        task: Seen([e.query for e in workload.folds[task].calibrate.examples], rows.recorded, settings.tasks[task].eps)
+        for task, rows in prepared.calibration.items()
+        if task in EMPIRICAL_TASKS
+    }
+    return with_seen(replace(plain, certificates=proofs), seen, now)
+
+
+def _hard_intents(workload: Workload, system: Path, settings: Settings) -> frozenset[str]:
+    """By what the dearest cheap tier said of training rows that it had not seen."""
+    intents = next((task for task in INTENTS if task in workload.folds), None)
+    if intents is None:
+        return frozenset()
+    tier = [t.name for t in settings.portfolio if t.backend == "student"][-1]
+    said = read_held_out(system / wiring.HELD_OUT / tier)[intents]
+    right: dict[str, list[bool]] = defaultdict(list)
+    for example in workload.folds[intents].train.examples:
+        if example.query.id in said:
+            right[example.reference].append(said[example.query.id].text == example.reference)
+    order = sorted(right, key=lambda label: (sum(right[label]) / len(right[label]), label))
+    return frozenset(order[: round(HARD_SHARE * len(order))])

@@ -1,0 +1,73 @@
+"""The bill by parts, what no alarm could see yet, and how an episode went; and who touched anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.bench.pilot.made import DAYS, TASK, alarm, calibrated, evidence, in_fallback, world
+
+from routenlp.bench.pilot import report
+from routenlp.bench.pilot.figures import bill, blind_stretch, courses, weeks
+
+TOP = DAYS * 24 * 10.0
+
+
+def test_the_bill_is_the_sum_of_its_parts():
+    found = bill(world(), [TASK])
+    assert found.top == TOP
+    assert (found.cheap, found.chosen, found.fallback, found.audits, found.judge) == (DAYS * 24, 0.0, 0.0, 7.0, 3.0)
+    assert found.total == pytest.approx(DAYS * 24 + 10.0)
+    assert found.without("judge") == pytest.approx((found.total - 3.0) / TOP)
+
+
+def test_what_the_top_tier_answers_by_rule_is_a_part_of_its_own():
+    found = bill(in_fallback(world()), [TASK])
+    assert (found.cheap, found.chosen, found.fallback) == (0.0, 0.0, TOP)
+
+
+def test_until_the_alarm_nobody_could_see_an_episode():
+    made = world(found=evidence(alarm(9.5)))
+    days = made.day[blind_stretch(made, TASK)]
+    assert days.min() == 7
+    assert days.max() == 9
+
+
+def test_without_an_alarm_the_whole_episode_is_out_of_sight():
+    made = world()
+    assert set(made.day[blind_stretch(made, TASK)].tolist()) == set(range(7, 14))
+
+
+def test_a_weeks_quality_is_taken_outside_of_it():
+    made = world(dict.fromkeys(range(7, 10), 0.5), evidence(alarm(10.0)))
+    second = next(week for week in weeks(made) if week.week == 2)
+    assert second.outside.estimate == 1.0
+    assert second.whole == pytest.approx(1.0 - 0.5 * 3 / 7)
+
+
+def test_the_course_of_an_episode():
+    made = world(dict.fromkeys(range(7, 9), 0.9), evidence(alarm(9.0), calibrated(10.0)))
+    [course] = courses(made)
+    assert course.before == pytest.approx(0.9)
+    assert (course.alarm_days, course.back_days) == (pytest.approx(2.0), pytest.approx(1.0))
+    assert course.during == 1.0
+    assert course.after.estimate == 1.0
+
+
+def test_an_attempt_that_proved_nothing_brings_nobody_back():
+    [course] = courses(world(found=evidence(alarm(9.0), calibrated(10.0, result="not proved"))))
+    assert course.back_days is None
+
+
+def test_a_calibration_by_hand_and_an_alarm_that_a_person_cleared_are_told():
+    found = evidence(alarm(9.0, cleared_by="operator: false alarm"), calibrated(10.0, trigger="by hand"))
+    assert len(found.by_hand) == 2
+    assert not evidence(alarm(9.0, cleared_by="calibrated again as policy x"), calibrated(10.0)).by_hand
+
+
+def test_tables_checks_and_json_come_of_it():
+    made = world({8: 0.5}, evidence(alarm(9.0), calibrated(10.0)))
+    assert all(table.rows for table in report.tables(made))
+    names = [str(check["name"]) for check in report.checks(made)]
+    assert any(name.startswith("total bill over always-top, all tasks") for name in names)
+    assert report.as_json(replace(made, quick=True))["bench"] == "pilot"

@@ -1,0 +1,44 @@
+"""The first system's figures on disk."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from tests.unit.bench.pilot.made import settings
+from tests.unit.bench.pilot.small import folds
+
+from routenlp.bench.pilot.kept import FirstRows, Kept, key_of, load, save
+from routenlp.bench.six_tasks.workload import Workload
+
+ROWS = FirstRows(np.array([[0.1, np.nan]]), np.array([[True, False]]), [0.05], [0.1])
+ROUND = Kept({"generated_intent": ROWS}, 12.0, 10.0)
+
+
+def test_what_was_kept_is_read_back(tmp_path):
+    save(ROUND, tmp_path, "key")
+    found = load(tmp_path, "key")
+    assert found is not None
+    assert (found.seconds, found.processor_s) == (12.0, 10.0)
+    one = found.first["generated_intent"]
+    assert np.array_equal(one.score, ROWS.score, equal_nan=True)
+    assert (one.right.tolist(), list(one.tuned), list(one.published)) == ([[True, False]], [0.05], [0.1])
+
+
+def test_what_was_trained_for_something_else_is_not(tmp_path):
+    save(ROUND, tmp_path, "key")
+    assert load(tmp_path, "another") is None
+
+
+def test_a_folder_without_anything_or_with_a_damaged_file_holds_nothing(tmp_path):
+    assert load(tmp_path, "key") is None
+    save(ROUND, tmp_path, "key")
+    (tmp_path / "first.npz").write_bytes(b"no archive")
+    assert load(tmp_path, "key") is None
+
+
+def test_other_rows_and_other_settings_are_something_else():
+    workload = Workload({"generated_intent": folds()}, "made", generated=True, sampled=False)
+    before = key_of(settings(), workload)
+    assert key_of(msgspec.structs.replace(settings(), seed=7), workload) != before
+    assert key_of(settings(), Workload({}, "made", generated=True, sampled=False)) != before
+    assert key_of(settings(), workload) == before

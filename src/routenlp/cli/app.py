@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from enum import StrEnum
@@ -11,7 +10,9 @@ from typing import Annotated
 
 import typer
 
-from routenlp.cli import loop_commands, pilot_command, policy_commands, store_commands, worker_commands
+from routenlp.cli import loop_commands, policy_commands, store_commands, worker_commands
+from routenlp.cli.bench_commands import bench
+from routenlp.cli.options import Generated, JsonTarget, SettingsFile
 from routenlp.errors import RouteNlpError
 
 app = typer.Typer(
@@ -21,7 +22,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-bench = typer.Typer(help="The benchmarks.", no_args_is_help=True)
 data = typer.Typer(help="Public data and encoder weights: pinned, hashed downloads.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
@@ -29,7 +29,6 @@ store_commands.add_to(app)
 worker_commands.add_to(app)
 policy_commands.add_to(app)
 loop_commands.add_to(app)
-pilot_command.add_to(bench)
 
 
 class Guarantee(StrEnum):
@@ -49,13 +48,9 @@ class ServeWhen(StrEnum):
     EMPIRICAL = "empirical"
 
 
-SettingsFile = Annotated[Path | None, typer.Option("--settings", help="YAML settings in place of the built-in ones.")]
 ServerSettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="YAML settings; else routenlp.yaml in this folder.")
 ]
-JsonTarget = Annotated[str | None, typer.Option("--json", help="Write the figures as JSON: a file, or - for stdout.")]
-
-Generated = Annotated[bool, typer.Option("--generated", help="Work on the built-in generated queries, not on data.")]
 
 
 @app.command()
@@ -78,192 +73,6 @@ def demo(
         from routenlp.cli import demo as command
 
         command.demo(settings, os.environ, json_target, readme=readme, generated=generated, folder=folder)
-
-
-@bench.command("six-tasks")
-def six_tasks_command(
-    settings: SettingsFile = None,
-    json_target: JsonTarget = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A fixed sample of the rows, stated in the notes.")] = False,
-    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
-    generated: Generated = False,
-    markdown: Annotated[Path | None, typer.Option(help="Also put all tables between this file's markers.")] = None,
-) -> None:
-    """Trains, calibrates and tests every system on the six tasks."""
-    from routenlp.cli import six_tasks
-
-    six_tasks.bench(
-        settings, os.environ, json_target, quick=quick, only=task or [], generated=generated, markdown=markdown
-    )
-
-
-@bench.command("backtests")
-def backtests_command(
-    json_target: JsonTarget = None,
-    quick: Annotated[bool, typer.Option("--quick", help="2 splits a recording in place of 20.")] = False,
-    only: Annotated[list[str] | None, typer.Option(help="Only this recording; may be repeated.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
-) -> None:
-    """Backtests the six recordings of what real models answered. Exit code 1 where a check misses its target."""
-    from routenlp.cli import backtests
-
-    backtests.bench(os.environ, json_target, quick=quick, only=only or [], markdown=markdown)
-
-
-@bench.command("router")
-def router_command(
-    json_target: JsonTarget = None,
-    quick: Annotated[bool, typer.Option("--quick", help="1 seed in place of 5.")] = False,
-    only: Annotated[list[str] | None, typer.Option(help="Only this recording; may be repeated.")] = None,
-    speed: Annotated[bool, typer.Option("--speed", help="Time and size alone: a minute.")] = False,
-    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
-) -> None:
-    """How good the router's estimates are, and how fast. Exit code 1 where a check misses its target."""
-    from routenlp.cli import router
-
-    if speed:
-        router.bench_speed(os.environ, json_target)
-        return
-    router.bench(os.environ, json_target, quick=quick, only=only or [], markdown=markdown)
-
-
-@bench.command("loop")
-def loop_bench_command(
-    settings: SettingsFile = None,
-    json_target: JsonTarget = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Two tasks and one seed, without the yardstick.")] = False,
-    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many seeds, in place of 5 (2 of tasks that write texts).")
-    ] = None,
-    generated: Generated = False,
-    keep: Annotated[
-        Path | None, typer.Option(help="Folder of what is measured: a stopped bench goes on there.")
-    ] = None,
-    limit_s: Annotated[float, typer.Option(min=0.0, help="Begin no other seed after so many seconds.")] = math.inf,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Tasks and seeds at once, a process each; else one a core.")
-    ] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Also draw the curves, as .png or .svg.")] = None,
-) -> None:
-    """What lessons bring, by how they are picked: five arms and both rankings. Exit code 1 where a check misses."""
-    from routenlp.cli import loop_bench
-
-    loop_bench.bench(
-        settings,
-        os.environ,
-        json_target,
-        quick=quick,
-        only=task or [],
-        seeds=seeds,
-        generated=generated,
-        keep=keep,
-        limit_s=limit_s,
-        jobs=jobs,
-        markdown=markdown,
-        plot=plot,
-    )
-
-
-@bench.command("fresh-domain")
-def fresh_bench_command(
-    settings: SettingsFile = None,
-    json_target: JsonTarget = None,
-    quick: Annotated[bool, typer.Option("--quick", help="One order of the documents in place of 3.")] = False,
-    task: Annotated[
-        list[str] | None, typer.Option(help="Only this task; may be repeated. Else the legal ones.")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many orders, in place of 3.")] = None,
-    generated: Generated = False,
-    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
-) -> None:
-    """A domain that nobody trained for, met as traffic. Exit code 1 where the loop is refuted."""
-    from routenlp.cli import fresh_bench
-
-    fresh_bench.bench(
-        settings,
-        os.environ,
-        json_target,
-        quick=quick,
-        only=task or [],
-        seeds=seeds,
-        generated=generated,
-        markdown=markdown,
-    )
-
-
-@bench.command("guarantees")
-def guarantees_command(
-    every: Annotated[bool, typer.Option("--all", help="Every cell, not only those that meet every pair.")] = False,
-    json_target: JsonTarget = None,
-) -> None:
-    """Counts broken promises in simulated worlds whose truth is known, and what keeping them cost."""
-    from routenlp.cli import guarantees
-
-    guarantees.run(json_target, every=every)
-
-
-@bench.command("off-policy")
-def off_policy_command(
-    quick: Annotated[bool, typer.Option("--quick", help="100 logs a cell in place of 1,000.")] = False,
-    json_target: JsonTarget = None,
-) -> None:
-    """Counts how often estimates from an exploring log hold the truth. Exit code 1 where they do so too seldom."""
-    from routenlp.cli import off_policy
-
-    off_policy.run(os.environ, json_target, quick=quick)
-
-
-@bench.command("store")
-def store_bench_command(
-    folder: Annotated[
-        Path | None, typer.Option(help="A folder on the disk to measure; else that of temporary files.")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="5,000 rows 3 times in place of 20,000 rows 7 times.")] = False,
-    json_target: JsonTarget = None,
-) -> None:
-    """Durable rows a second beside bare SQLite, and what a request's record costs. Exit code 1 where a check misses."""
-    from routenlp.cli import store_bench
-
-    store_bench.bench(folder, json_target, quick=quick)
-
-
-@bench.command("gateway")
-def gateway_bench_command(
-    quick: Annotated[bool, typer.Option("--quick", help="A fifth of the requests, and a short long run.")] = False,
-    litellm: Annotated[Path | None, typer.Option(help="A virtual environment that has litellm[proxy].")] = None,
-    portkey: Annotated[Path | None, typer.Option(help="A folder with node_modules/@portkey-ai/gateway.")] = None,
-    json_target: JsonTarget = None,
-) -> None:
-    """What the gateway adds: latency, processor, memory, against a stub. Exit code 1 where a target is missed."""
-    from routenlp.cli import gateway_bench
-
-    gateway_bench.bench(json_target, quick=quick, litellm=litellm, portkey=portkey)
-
-
-@bench.command("promotion")
-def promotion_bench_command(
-    quick: Annotated[bool, typer.Option("--quick", help="5 trials of each candidate in place of 20.")] = False,
-    json_target: JsonTarget = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also put the table between this file's markers.")] = None,
-) -> None:
-    """Harmful, neutral and better candidates through gate and canary. Exit code 1 where a wrong one is promoted."""
-    from routenlp.cli import promotion_bench
-
-    promotion_bench.bench(os.environ, json_target, quick=quick, markdown=markdown)
-
-
-@bench.command("calibration-size")
-def calibration_size_command(
-    settings: SettingsFile = None,
-    json_target: JsonTarget = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also put all tables between this file's markers.")] = None,
-) -> None:
-    """The paper's table of violations by calibration size, with each rate it could mean, for all four rules."""
-    from routenlp.cli import calibration_size
-
-    calibration_size.run(settings, os.environ, json_target, markdown)
 
 
 @app.command("backtest")

@@ -21,7 +21,7 @@ serve: $(VENV)/.installed-bench ## leave that gateway up for your own client; Ct
 test: $(VENV)/.installed-dev ## every test; those that need data or weights that cannot be had are skipped
 	@for weights in minilm smollm2; do $(BIN)/routenlp data get $$weights \
 	  || echo "No weights of $$weights: tests that need them skip, or fail under ROUTENLP_REQUIRE_DATA=1." >&2; done
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev ## formatting, lint, types and layers
 	$(BIN)/ruff format --check src tests

@@ -31,7 +31,7 @@ def test_two_days_of_generated_traffic_go_through_machine_store_worker_and_gatew
 
 def test_without_data_where_the_environment_says_there_is_some_the_bench_says_so(tmp_path):
     done = routenlp("bench", "pilot", "--quick", ROUTENLP_DATA=str(tmp_path))
-    assert done.code == 1
+    assert done.code == 2
     assert "ROUTENLP_DATA" in done.err
 
 

@@ -19,7 +19,7 @@ from routenlp.bench.pilot.tiers import JUDGE, PilotTiers
 from routenlp.settings import Settings
 from routenlp.store.content import ContentPolicy
 from routenlp.store.policy_versions import PolicyVersions
-from routenlp.store.sql import audits
+from routenlp.store.sql import audits, statements
 from routenlp.store.sql.database import open_store
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.recalibrations import Attempt
@@ -110,13 +110,15 @@ class Crew:
     def label_drawn(self) -> None:
         """People grade the part of the judged audits that is drawn for gold: once a day."""
         for task in sorted(JUDGED_TASKS & set(self.settings.tasks)):
-            count = self.connection.execute(_COUNT, (task,)).fetchone()[0]
+            count = self.connection.execute(statements.ANSWERED_AUDITS, (task,)).fetchone()[0]
             lines = labels.export(self.connection, task, round(GOLD_SHARE * count))
             self._import([json.loads(line)["id"] for line in lines], judged=True)
 
     def _label(self) -> None:
         """People grade what no judge grades."""
-        names = [name for name, task in self.connection.execute(_UNLABELLED) if task not in JUDGED_TASKS]
+        names = [
+            name for name, task in self.connection.execute(statements.UNLABELLED_AUDITS) if task not in JUDGED_TASKS
+        ]
         self._import(names, judged=False)
 
     def _import(self, names: list[str], *, judged: bool) -> None:
@@ -149,10 +151,3 @@ class Crew:
 
     def _allowed_to_judge(self, task: str) -> tuple[str, ...]:
         return (*self._allowed(task), *((JUDGE,) if task in JUDGED_TASKS else ()))
-
-
-_COUNT = "SELECT count(*) FROM audits WHERE task = ? AND state IN ('answered', 'graded')"
-_UNLABELLED = """
-SELECT trace_id, task FROM audits
-WHERE state = 'answered' AND NOT EXISTS (SELECT 1 FROM gold WHERE gold.trace_id = audits.trace_id)
-"""

@@ -9,15 +9,12 @@ from pathlib import Path
 
 from routenlp.drift.recalibration import Trigger
 from routenlp.store.policy_versions import Move, PolicyVersions, Version
-from routenlp.store.sql import monitoring, recalibrations
+from routenlp.store.sql import monitoring, recalibrations, statements
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.recalibrations import Attempt
 
 MACHINE = ("recalibration", "turn", "worker")
 """Who may hold the lock of a move that no person made."""
-_SPENT = "SELECT task, kind, sum(calls), sum(nanos) FROM audit_spend GROUP BY task, kind"
-_AUDITS = "SELECT task, state, count(*) FROM audits GROUP BY task, state"
-_TRACES = "SELECT count(*) FROM traces"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def read_evidence(store: Path, connection: sqlite3.Connection) -> StoreEvidence:
         tuple(recalibrations.attempts(connection)),
         tuple(every),
         tuple(move for version in every for move in versions.moves(version.id)),
-        {(task, kind): nanos / 1e9 for task, kind, _, nanos in connection.execute(_SPENT)},
-        {(task, state): n for task, state, n in connection.execute(_AUDITS)},
-        int(connection.execute(_TRACES).fetchone()[0]),
+        {(task, kind): nanos / 1e9 for task, kind, _, nanos in connection.execute(statements.AUDIT_SPEND)},
+        {(task, state): n for task, state, n in connection.execute(statements.AUDIT_STATES)},
+        int(connection.execute(statements.ALL_TRACES).fetchone()[0]),
     )

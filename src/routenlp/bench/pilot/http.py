@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from routenlp.errors import DataError
 from routenlp.replay.intervals import Interval, quantile_interval
 from routenlp.settings import GatewaySettings, PolicySettings, Settings, StoreSettings
 from routenlp.store.content import ContentPolicy
-from routenlp.store.sql import keys
+from routenlp.store.sql import keys, statements
 from routenlp.store.sql.database import open_store
 from routenlp.types import Example
 from routenlp.worker import labels
@@ -94,8 +95,10 @@ def over_http(
             _work(at, folder)
             _label(connection, front, settings)
             _work(at, folder)
-        counts = dict(connection.execute("SELECT state, count(*) FROM audits GROUP BY state").fetchall())
-        watched = int(connection.execute("SELECT count(*) FROM watched").fetchone()[0])
+        counts: Counter[str] = Counter()
+        for _, state, n in connection.execute(statements.AUDIT_STATES):
+            counts[state] += n
+        watched = int(connection.execute(statements.ALL_WATCHED).fetchone()[0])
     finally:
         connection.close()
     return _seen(front, side, items, exchanges, counts, watched, time.perf_counter() - begun_s)
@@ -149,10 +152,10 @@ def _work(settings: Path, folder: Path) -> None:
 
 def _label(connection: sqlite3.Connection, front: Front, settings: Settings) -> None:
     """People grade what waits for them."""
-    found = connection.execute("SELECT trace_id FROM audits WHERE state = 'answered'").fetchall()
+    found = connection.execute(statements.UNLABELLED_AUDITS).fetchall()
     lines = []
-    for (name,) in found:
-        body = connection.execute("SELECT body FROM content WHERE trace_id = ?", (name,)).fetchone()[0]
+    for name, _ in found:
+        body = connection.execute(statements.CONTENT_OF, (name,)).fetchone()[0]
         item = front.book.item_named(json.loads(body)["request"]["metadata"]["query_id"])
         reference = front.book.catalogue.items[item].example.reference
         lines.append((name, json.dumps({"id": name, "reference": reference})))

@@ -353,3 +353,13 @@ ALARMED_LATER = "SELECT EXISTS (SELECT 1 FROM alarms WHERE task = ? AND policy =
 EVERY_MOVE = """
 SELECT at_s, version, before, after, share, who, evidence FROM policy_moves ORDER BY seq
 """
+
+AUDIT_SPEND = "SELECT task, kind, sum(calls), sum(nanos) FROM audit_spend GROUP BY task, kind"
+AUDIT_STATES = "SELECT task, state, count(*) FROM audits GROUP BY task, state"
+ALL_TRACES = "SELECT count(*) FROM traces"
+ALL_WATCHED = "SELECT count(*) FROM watched"
+ANSWERED_AUDITS = "SELECT count(*) FROM audits WHERE task = ? AND state IN ('answered', 'graded')"
+UNLABELLED_AUDITS = """
+SELECT trace_id, task FROM audits
+WHERE state = 'answered' AND NOT EXISTS (SELECT 1 FROM gold WHERE gold.trace_id = audits.trace_id)
+"""

@@ -57,8 +57,8 @@ class _FromBook:
         return [self.book.said(self.tier, self.task, self.fingerprint, q.metadata["query_id"]) for q in queries]
 
     def parts(self) -> Parts:
-        """It is stored nowhere."""
-        raise NotImplementedError
+        """Raises `TypeError`: what it says is in the book."""
+        raise TypeError("a student that answers from the book is stored nowhere")
 
 
 @dataclass(slots=True, eq=False)

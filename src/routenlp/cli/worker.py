@@ -38,7 +38,7 @@ from routenlp.worker.audits import AuditRunner, Ran
 from routenlp.worker.grading import Graded, Grader
 from routenlp.worker.leader import Leader
 from routenlp.worker.monitor import Looked, Monitor
-from routenlp.worker.promises import Promises
+from routenlp.worker.promised import Promises
 from routenlp.worker.recalibration import Recalibrator
 from routenlp.worker.trial import Judge
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from routenlp.settings import Settings
+
 DAY_S = 86_400.0
 LEAST_A_DAY = 1.0
 """Samples a day that a detector counts on where fewer came: at B under a year of them it would cry wolf."""
@@ -19,3 +21,19 @@ class Promised:
     handled_at: float
     top: str
     """The last tier that the task allows."""
+
+
+class Promises:
+    """What the settings promise, by task; None for one that they do not name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, task: str) -> Promised | None:
+        given = self._settings.tasks.get(task)
+        if given is None:
+            return None
+        names = tuple(tier.name for tier in self._settings.portfolio)
+        top = next(name for name in reversed(names) if given.allowed_tiers is None or name in given.allowed_tiers)
+        target = given.eps if given.guarantee == "quality_ratio" else given.alpha
+        return Promised(given.guarantee, target, given.handled_at, top)

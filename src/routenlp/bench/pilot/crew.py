@@ -27,7 +27,7 @@ from routenlp.worker import labels
 from routenlp.worker.audits import AuditRunner
 from routenlp.worker.grading import Grader, Judge
 from routenlp.worker.monitor import Monitor
-from routenlp.worker.promises import Promises
+from routenlp.worker.promised import Promises
 from routenlp.worker.recalibration import Recalibrator
 
 ALL = 1_000_000

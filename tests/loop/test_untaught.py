@@ -17,6 +17,7 @@ from routenlp.loop.lifecycle import State
 from routenlp.router.per_task import router_of
 from routenlp.store.policy_versions import open_versions, read_versions
 from routenlp.store.turn_lock import hold
+from routenlp.worker.in_force import PoliciesInForce, decides_on
 from routenlp.worker.renewed import kept_ladders
 from routenlp.worker.turn.run import plan_only
 
@@ -79,6 +80,16 @@ def test_its_certificate_goes_on_bound_to_the_policy_that_serves_now(policies):
     assert new.proved_for == policies[1].proved_for() != policies[0].proved_for()
     assert policies[1].status(UNTAUGHT) is policies[0].status(UNTAUGHT) is not Status.UNCERTIFIED
     assert policies[1].certificates[TAUGHT].issued_at != policies[0].certificates[TAUGHT].issued_at
+
+
+def test_audits_of_before_and_after_say_the_same_of_it(promoted, policies):
+    root, *_ = promoted
+    old, new = (decides_on(policy) for policy in policies)
+    assert old[UNTAUGHT] == new[UNTAUGHT]
+    assert old[TAUGHT] != new[TAUGHT]
+    with read_versions(world.store_in(root)) as versions:
+        now = PoliciesInForce(world.settings_in(root), versions)()
+    assert now.since_s == {UNTAUGHT: 0.0, TAUGHT: world.NOW_S}
 
 
 def test_only_what_was_taught_is_gated_and_the_rest_is_named(promoted):

@@ -108,7 +108,8 @@ async def _work(
                 await _wait(over)
                 continue
             runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
-            done = await _round(runner, grader, Monitor(connection, Promises(settings), time.time), once=once)
+            monitor = Monitor(connection, Promises(settings), time.time, again.in_force)
+            done = await _round(runner, grader, monitor, once=once)
             moved, calibrated = await _changed(trials, again, settings, live.revision)
             if moved:
                 live = await asyncio.to_thread(build_live, settings, environ, session, before=live)
@@ -139,6 +140,7 @@ class _Done:
             or self.graded.by_judge
             or self.looked.watched
             or self.looked.kept
+            or self.looked.idle
             or self.looked.compared
         )
 
@@ -146,11 +148,12 @@ class _Done:
 async def _round(runner: AuditRunner, grader: Grader, monitor: Monitor, *, once: bool) -> _Done:
     try:
         return _Done(await runner.run(BATCH), await grader.run(BATCH), monitor.run(BATCH))
-    except sqlite3.OperationalError as exc:
+    except (sqlite3.OperationalError, RouteNlpError) as exc:
         if once:
             raise
-        # Another process writes for long, or the disk is full: what was taken is taken again later.
-        _LOG.warning("the store did not take what an audit brought: %s", exc)
+        # Another process writes for long, the disk is full, or what serves cannot be read: what was taken is taken
+        # again later, and an audit that nobody looked at waits.
+        _LOG.warning("the store did not take what an audit brought, or does not say what serves: %s", exc)
         return _Done()
 
 

@@ -63,6 +63,12 @@ class Certificate:
         """SHA-256 of the canonical JSON, in hex."""
         return hashlib.sha256(to_json(self).encode()).hexdigest()
 
+    @property
+    def proof(self) -> str:
+        """SHA-256 of all but what it is bound to: one that goes on under another policy is the same proof."""
+        bound_to_nothing = {**asdict(self), "proved_for": None, "issued_at": self.issued_at.isoformat()}
+        return hashlib.sha256(json.dumps(bound_to_nothing, sort_keys=True).encode()).hexdigest()
+
 
 def issue(
     task: str, verdict: Verdict, proved_for: ProvedFor, issued_at: datetime, over: tuple[str, ...] = ()

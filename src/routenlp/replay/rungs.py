@@ -167,6 +167,19 @@ def at_rung(rule: StopRule, task: str, rung: Rung) -> StopRule:
     return ThresholdCascade(rule.tiers, {**rule.thresholds, task: limits})
 
 
+def alone(rule: StopRule, task: str) -> StopRule:
+    """The same rule with nothing in it that decides on other tasks alone; a rule without rungs as it is."""
+    if isinstance(rule, FirstByRouter):
+        return FirstByRouter(alone(rule.rule, task))
+    if isinstance(rule, RulePerTask):
+        return RulePerTask({name: its for name, its in rule.rules.items() if name == task}, rule.top)
+    if isinstance(rule, ContinuationRule):
+        return replace(rule, of_task={name: its for name, its in rule.of_task.items() if name == task})
+    if isinstance(rule, ThresholdCascade):
+        return ThresholdCascade(rule.tiers, {name: its for name, its in rule.thresholds.items() if name == task})
+    return rule
+
+
 def _utility(parts: Parts, at: int) -> Utility:
     mine = f"utility{at}."
     arrays = {name.removeprefix(mine): a for name, a in parts.arrays.items() if name.startswith(mine)}

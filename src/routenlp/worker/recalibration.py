@@ -15,13 +15,12 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from routenlp import wiring
-from routenlp.cascade.policy import Policy
 from routenlp.conformal.certificate import voided_by
 from routenlp.drift.recalibration import PaperSchedule, Standing, Trigger, due, level
 from routenlp.errors import IllegalMove, LockHeld, MissingData
@@ -35,9 +34,9 @@ from routenlp.store.sql import monitoring, recalibrations, statements
 from routenlp.store.sql.recalibrations import Attempt, Result
 from routenlp.store.sql.settled import settled
 from routenlp.store.turn_lock import Held, hold
-from routenlp.wiring import Serving
 from routenlp.worker.calibration_rows import AWAITS_GOLD, Gathered, gather
 from routenlp.worker.calibration_split import Split, beside_missing, evidence_of, few, more_labels, split_audits
+from routenlp.worker.in_force import InForce, PoliciesInForce
 from routenlp.worker.missing import graded_wanted, missing_words, too_many_to_prove
 from routenlp.worker.renewed import Renewal, kept_ladders, write_renewed
 from routenlp.worker.unwatched import Blindness
@@ -52,21 +51,6 @@ _WAITS = frozenset({Trigger.ALARM, Trigger.VOIDED, Trigger.LABELS})
 """These stay until there is a certificate: after one attempt the next one waits for labels."""
 AGAIN_S = 600.0
 """Until it is looked again whether audits that were drawn for gold have it."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class InForce:
-    """What serves."""
-
-    folder: Path
-    serving: Serving
-    since_s: float
-    """Since when the tiers' models are those of now; 0: as long as there is a record."""
-
-    @property
-    def policy(self) -> Policy:
-        """The policy, at the prices and tasks of now."""
-        return self.serving.policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +70,10 @@ class Recalibrator:
     versions: PolicyVersions
     connection: sqlite3.Connection
     clock: Callable[[], float]
-    _kept: tuple[int, InForce | None] | None = None
+    in_force: PoliciesInForce = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.in_force = PoliciesInForce(self.settings, self.versions)
 
     def look(self) -> list[Attempt]:
         """Every task that has a reason to be calibrated, once. Attempts that failed are among what is returned."""
@@ -119,20 +106,6 @@ class Recalibrator:
         if alarm is not None:
             _LOG.error("%s is watched no more: %s", task, alarm.evidence["why"])
             monitoring.raise_alarm(self.connection, alarm)
-
-    def in_force(self) -> InForce | None:
-        """What serves; None without a policy."""
-        pointer = self.versions.pointer()
-        if self._kept is not None and self._kept[0] == pointer.revision:
-            return self._kept[1]
-        named = self.settings.policy.folder
-        folder = self.versions.folder(pointer.active) if pointer.active else Path(named).expanduser() if named else None
-        serving = wiring.serving_policy(self.settings, folder) if folder is not None else None
-        found = None
-        if folder is not None and serving is not None:
-            found = InForce(folder, serving, self._since_s(pointer.active))
-        self._kept = (pointer.revision, found)
-        return found
 
     def reason(self, now: InForce, task: str) -> Reason | None:
         """Why to calibrate `task` in this round; None: there is no reason, or not yet enough to do it on."""
@@ -167,7 +140,7 @@ class Recalibrator:
 
     def pool_s(self, now: InForce, task: str) -> float:
         """Since when audits count: the task's last alarm, or other models."""
-        return max(now.since_s, recalibrations.last_alarm_s(self.connection, task, self.clock()) or 0.0)
+        return max(now.since_s.get(task, 0.0), recalibrations.last_alarm_s(self.connection, task, self.clock()) or 0.0)
 
     def _walk(self, now: InForce, reason: Reason, held: Held | None) -> Attempt:
         task, asked = reason.task, self._asked(reason.task)
@@ -227,7 +200,7 @@ class Recalibrator:
     def _activate(
         self, now: InForce, reason: Reason, renewal: Renewal, evidence: dict[str, Any], held: Held
     ) -> Attempt:
-        """A new version serves; the alarm is over, and the other tasks' detectors go on."""
+        """A new version serves, and the alarm is over."""
         alarmed = set(monitoring.open_alarms(self.connection)) - {reason.task}
         with tempfile.TemporaryDirectory(dir=self.store.parent, prefix=".recalibrated-") as at:
             folder = Path(at) / "policy"
@@ -245,10 +218,6 @@ class Recalibrator:
                 version = self.versions.move(held, version.id, after, evidence, now_s=self.clock())
         by = f"calibrated again as policy {version.id}"
         monitoring.clear_alarm(self.connection, reason.task, by, now_s=self.clock())
-        after_it = self.in_force()
-        for task in renewed.carried:
-            if after_it is not None:
-                recalibrations.carry_detector(self.connection, task, now.policy.version, after_it.policy.version)
         return self._ended(reason, "active", evidence, version.id)
 
     def _adopt(self, now: InForce, held: Held) -> None:
@@ -337,14 +306,3 @@ class Recalibrator:
             return asked
         share = every.family_delta / max(len(self.settings.tasks), 1)
         return replace(asked, target=replace(asked.target, delta=share))
-
-    def _since_s(self, active: str | None) -> float:
-        """Since when versions have had the models of the active one: recalibration changes none."""
-        every = {version.id: version for version in self.versions.all()}
-        at = every.get(active or "")
-        while at is not None and at.origin.startswith(RECALIBRATION) and at.parent in every:
-            at = every[at.parent]
-        if at is None or at.parent is None:
-            return 0.0
-        moved = [move.at_s for move in self.versions.moves(at.id) if move.after is State.ACTIVE]
-        return moved[0] if moved else 0.0

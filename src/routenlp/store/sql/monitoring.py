@@ -55,7 +55,7 @@ class StoredDetector:
     """One task's."""
 
     policy: str
-    """That it watches; another one begins anew."""
+    """That it watches; another one begins anew, unless it serves the task alike."""
     since_s: float
     guarantee: str
     target: float
@@ -121,12 +121,26 @@ def every_alarm(connection: sqlite3.Connection) -> list[Alarm]:
 
 
 def alarmed_later(connection: sqlite3.Connection, audit: GradedAudit, now_s: float) -> bool:
-    """Whether the policy that served the audited query had an alarm of its task after it: what it says is known.
+    """Whether the policy that served the audited query, or one that serves its task alike, had an alarm of the task
+    after it: what it says is known.
 
     An alarm from after `now_s` was raised by a clock that went back since, and is later than nothing.
     """
-    row = (audit.task, audit.policy, audit.at_s, now_s)
+    row = {"task": audit.task, "policy": audit.policy, "at_s": audit.at_s, "now_s": now_s}
     return bool(connection.execute(statements.ALARMED_LATER, row).fetchone()[0])
+
+
+def put_policy(connection: sqlite3.Connection, policy: str, decides: Mapping[str, str]) -> None:
+    """What decides on each task under this policy, as a hash: for good, so that audits of it are known later too."""
+    if connection.execute(statements.TASKS_OF_POLICY, (policy,)).fetchone()[0] == len(decides):
+        return
+    with transaction(connection):
+        connection.executemany(statements.PUT_POLICY_TASK, [(policy, task, its) for task, its in decides.items()])
+
+
+def served_alike(connection: sqlite3.Connection, task: str, one: str, other: str) -> bool:
+    """Whether two policies are the same, or are known to serve the task exactly alike."""
+    return one == other or bool(connection.execute(statements.SERVED_ALIKE, (task, one, other)).fetchone()[0])
 
 
 def raise_alarm(connection: sqlite3.Connection, alarm: Alarm) -> None:

@@ -77,11 +77,5 @@ def last_alarm_s(connection: sqlite3.Connection, task: str, now_s: float) -> flo
     return None if found is None else float(found)
 
 
-def carry_detector(connection: sqlite3.Connection, task: str, before: str, after: str) -> None:
-    """The task's detector goes on under another policy that serves the task exactly alike."""
-    with transaction(connection):
-        connection.execute(statements.CARRY_DETECTOR, (after, task, before))
-
-
 def _attempt(at_s: float, task: str, trigger: str, result: Result, version: str | None, found: str) -> Attempt:
     return Attempt(task, at_s, trigger, result, version, json.loads(found))

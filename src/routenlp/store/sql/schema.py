@@ -293,7 +293,25 @@ CREATE TABLE compared (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7)
+_VERSION_8 = """
+CREATE TABLE policy_tasks (
+  policy TEXT NOT NULL,
+  task TEXT NOT NULL,
+  decides TEXT NOT NULL,
+  PRIMARY KEY (policy, task)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    _VERSION_1,
+    _VERSION_2,
+    _VERSION_3,
+    _VERSION_4,
+    _VERSION_5,
+    _VERSION_6,
+    _VERSION_7,
+    _VERSION_8,
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -284,7 +284,6 @@ SELECT max(at_s) FROM (
   UNION ALL SELECT raised_s FROM alarms WHERE task = ?)
 WHERE at_s <= ?
 """
-CARRY_DETECTOR = "UPDATE detectors SET policy = ? WHERE task = ? AND policy = ?"
 
 PUT_RECALIBRATION = """
 INSERT INTO recalibrations (at_s, task, trigger_word, result, version, evidence) VALUES (?, ?, ?, ?, ?, ?)
@@ -348,7 +347,19 @@ QUALITY_OF_TIER = """
 SELECT avg(quality) FROM grades JOIN audits ON audits.trace_id = grades.trace_id
 WHERE audits.task = ? AND audits.state = 'graded' AND grades.tier = ?
 """
-ALARMED_LATER = "SELECT EXISTS (SELECT 1 FROM alarms WHERE task = ? AND policy = ? AND raised_s > ? AND raised_s <= ?)"
+ALARMED_LATER = """
+SELECT EXISTS (
+  SELECT 1 FROM alarms WHERE task = :task AND raised_s > :at_s AND raised_s <= :now_s AND (policy = :policy OR EXISTS (
+    SELECT 1 FROM policy_tasks AS one JOIN policy_tasks AS its ON its.task = one.task AND its.decides = one.decides
+    WHERE one.policy = :policy AND one.task = :task AND its.policy = alarms.policy)))
+"""
+TASKS_OF_POLICY = "SELECT count(*) FROM policy_tasks WHERE policy = ?"
+PUT_POLICY_TASK = "INSERT OR IGNORE INTO policy_tasks (policy, task, decides) VALUES (?, ?, ?)"
+SERVED_ALIKE = """
+SELECT EXISTS (
+  SELECT 1 FROM policy_tasks AS one JOIN policy_tasks AS its ON its.task = one.task AND its.decides = one.decides
+  WHERE one.task = ? AND one.policy = ? AND its.policy = ?)
+"""
 
 EVERY_MOVE = """
 SELECT at_s, version, before, after, share, who, evidence FROM policy_moves ORDER BY seq

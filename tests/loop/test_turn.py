@@ -119,6 +119,18 @@ def test_a_gate_without_proof_rejects(root):
         assert len(versions.looks()) == 1
 
 
+def test_a_candidate_of_which_nothing_is_proved_carries_no_certificate(root):
+    """With one, which proves nothing, its audits would never call for a calibration."""
+    file = root / "demo" / "routenlp.yaml"
+    file.write_text(file.read_text().replace("serve_when: empirical", "serve_when: certified"))
+    ended = world.turn(root)
+    proofs = ended.evidence["calibrate"]["proofs"]
+    assert [proof["status"] for proof in proofs] == ["uncertified"] * 2
+    with read_versions(world.store_in(root)) as versions:
+        tasks = versions.find(ended.version).summary["tasks"]
+    assert [tasks[proof["task"]]["certificate"] for proof in proofs] == [None] * 2
+
+
 def test_where_no_gate_row_could_prove_anything_the_turn_ends_before_a_lesson_is_paid(root):
     ended = world.turn(root, world.STRICT, ask=lambda _: pytest.fail("the teacher was asked"))
     assert ended.outcome == "nothing to learn"

@@ -121,7 +121,7 @@ def _standing(
     version = policy.version if policy is not None else ""
     last = recalibrations.last_attempt(connection, task)
     found = last.evidence if last is not None else {}
-    own = found if proof is not None and found.get("certificate") == proof.id else {}
+    own = found if proof is not None and found.get("proofs", {}).get(task) == proof.proof else {}
     accepted, failed = connection.execute(
         statements.ACCEPTED_AND_FAILED, (target.handled_at, task, version, its.tiers[-1])
     ).fetchone()

@@ -12,11 +12,12 @@ from typing import Any
 from routenlp import wiring
 from routenlp.cascade.policy import Policy, fingerprint
 from routenlp.loop.lifecycle import State
-from routenlp.replay.rungs import alone
+from routenlp.replay.rungs import KeptLadder, alone
 from routenlp.router.per_task import router_of
 from routenlp.settings import Settings
 from routenlp.store.policy_versions import Pointer, PolicyVersions
 from routenlp.wiring import Serving
+from routenlp.worker.renewed import kept_ladders
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +28,8 @@ class InForce:
     serving: Serving
     version: str | None
     """None: it is no version of the store, but the folder that the settings name."""
+    ladders: Mapping[str, KeptLadder]
+    """By task, what calibration walks along."""
     decides: Mapping[str, Mapping[str, str]]
     """By policy, of this one and of one on trial beside it, what `decides_on` its tasks."""
     since_s: Mapping[str, float]
@@ -63,7 +66,7 @@ class PoliciesInForce:
         candidate = wiring.serving_policy(self._settings, on_trial) if on_trial is not None else None
         decides = {its.policy.version: decides_on(its.policy) for its in (serving, candidate) if its is not None}
         since_s = {task: self._since_s(task) for task in serving.policy.tasks} if pointer.active else {}
-        return InForce(folder, serving, pointer.active, decides, since_s)
+        return InForce(folder, serving, pointer.active, kept_ladders(folder), decides, since_s)
 
     def _folder(self, version: str | None) -> Path | None:
         return self._versions.folder(version) if version else None

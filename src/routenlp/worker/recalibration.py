@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from routenlp import wiring
+from routenlp.cascade.policy import Policy
 from routenlp.conformal.certificate import voided_by
 from routenlp.drift.recalibration import PaperSchedule, Standing, Trigger, due, level
 from routenlp.errors import IllegalMove, LockHeld, MissingData
 from routenlp.loop.lifecycle import State
-from routenlp.replay.audited import AuditRow, Played, Walked, fewest_rows, play, walk_audits
+from routenlp.replay.audited import Walked, fewest_rows, walk_audits
 from routenlp.replay.rungs import KeptLadder, Rung, rungs_of
 from routenlp.replay.wanted import Wanted
 from routenlp.settings import Settings
@@ -38,7 +39,8 @@ from routenlp.worker.calibration_rows import AWAITS_GOLD, Gathered, gather
 from routenlp.worker.calibration_split import Split, beside_missing, evidence_of, few, more_labels, split_audits
 from routenlp.worker.in_force import InForce, PoliciesInForce
 from routenlp.worker.missing import graded_wanted, missing_words, too_many_to_prove
-from routenlp.worker.renewed import Renewal, kept_ladders, write_renewed
+from routenlp.worker.renewed import Renewal, write_renewed
+from routenlp.worker.together import all_settled, one_ladder, one_pool, play_each, pool_of
 from routenlp.worker.unwatched import Blindness
 
 _LOG = logging.getLogger("routenlp.worker")
@@ -135,27 +137,33 @@ class Recalibrator:
             return self._walk(now, reason, None)
         with hold(self.store, "recalibration", self.clock()) as held:
             attempt = self._walk(now, reason, held)
-            recalibrations.put_attempt(self.connection, attempt)
+            for task in attempt.evidence.get("tasks", [reason.task]):
+                recalibrations.put_attempt(self.connection, replace(attempt, task=task))
         return attempt
 
     def pool_s(self, now: InForce, task: str) -> float:
-        """Since when audits count: the task's last alarm, or other models."""
+        """Since when audits count: the last alarm of the task, or of one that it is proved with, or other models."""
+        return max(self._counts_since(now, name) for name in self._pool(now, task))
+
+    def _counts_since(self, now: InForce, task: str) -> float:
         return max(now.since_s.get(task, 0.0), recalibrations.last_alarm_s(self.connection, task, self.clock()) or 0.0)
 
+    def _pool(self, now: InForce, task: str) -> tuple[str, ...]:
+        return pool_of(now.policy, task, now.ladders, self._asked)
+
     def _walk(self, now: InForce, reason: Reason, held: Held | None) -> Attempt:
-        task, asked = reason.task, self._asked(reason.task)
-        kept = kept_ladders(now.folder).get(task)
-        rungs = rungs_of(now.policy.stop_rule, task, kept)
+        tasks, pool_s = self._pool(now, reason.task), self.pool_s(now, reason.task)
+        kept = one_ladder([now.ladders.get(task) for task in tasks])
+        rungs = rungs_of(now.policy.stop_rule, reason.task, kept)
         if rungs is None:
             return self._ended(reason, "refused", {"reason": "The policy has no ladder for this task: train it."})
-        pool_s = self.pool_s(now, task)
-        found = gather(self.connection, now.policy, task, kept, pool_s)
-        earlier = [a.evidence for a in recalibrations.attempts(self.connection, task) if a.tested]
+        found = one_pool([gather(self.connection, now.policy, task, kept, pool_s) for task in tasks])
         newest = PaperSchedule().newest if self._paper else None
-        split = split_audits(found, earlier, pool_s, newest)
+        split = split_audits(found, self._earlier(tasks), pool_s, newest)
+        asked = self._asked(reason.task, len(tasks))
         tested = replace(asked, target=replace(asked.target, delta=level(asked.target.delta, split.looks)))
-        missing = settled(self.connection, task, pool_s)
-        evidence = self._evidence(now, reason, found, split, kept, pool_s)
+        missing = all_settled([settled(self.connection, task, pool_s) for task in tasks])
+        evidence = self._evidence(now, reason, found, split, kept, pool_s) | {"tasks": list(tasks)}
         evidence |= {"graded": missing.graded, "missing": missing.missing, "missing_share": missing.share}
         evidence |= {"unreached": missing.unreached}
         fewest = fewest_rows(tested.target)
@@ -172,7 +180,7 @@ class Recalibrator:
             why = f"{missing_words(missing, self.settings)} What they would have said is not known."
             wanted = {"wanted": graded_wanted(missing, most), "labels_needed": None, "reason": why}
             return self._ended(reason, "refused", evidence | wanted)
-        walked = self._walked(now, task, rungs, kept, split, tested)
+        walked = self._walked(now.policy, rungs, kept, split, tested)
         evidence |= evidence_of(walked, tested, rungs, split) | beside_missing(walked, missing)
         evidence |= {"wanted": evidence["graded"] + more_labels(walked, split)}
         if walked.step and walked.cost_ratio is not None and walked.cost_ratio >= 1.0:
@@ -182,34 +190,34 @@ class Recalibrator:
             return self._ended(reason, "not proved", evidence)
         if held is None:
             return self._ended(reason, "active", evidence)
-        renewal = Renewal(task, rungs[walked.step], walked.verdict, datetime.fromtimestamp(self.clock(), UTC))
+        renewal = Renewal(tasks, rungs[walked.step], walked.verdict, datetime.fromtimestamp(self.clock(), UTC))
         return self._activate(now, reason, renewal, evidence, held)
 
+    def _earlier(self, tasks: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Evidence of earlier attempts that tested rows of any of these tasks, the oldest first; each once."""
+        found = [a for task in tasks for a in recalibrations.attempts(self.connection, task) if a.tested]
+        once = {(a.at_s, str(a.evidence["task"])): a.evidence for a in found}
+        return [once[key] for key in sorted(once)]
+
     def _walked(
-        self, now: InForce, task: str, rungs: tuple[Rung, ...], kept: KeptLadder | None, split: Split, asked: Wanted
+        self, policy: Policy, rungs: tuple[Rung, ...], kept: KeptLadder | None, split: Split, asked: Wanted
     ) -> Walked:
-        policy = now.policy
-
-        def played(rows: tuple[AuditRow, ...]) -> Played:
-            return play(policy.router, policy.stop_rule, task, rungs, rows)
-
-        return walk_audits(
-            split.rows, played(split.rows), split.guide, played(split.guide), kept, asked, seed=self.settings.seed
-        )
+        rows, guide = (play_each(policy, rungs, part) for part in (split.rows, split.guide))
+        return walk_audits(split.rows, rows, split.guide, guide, kept, asked, seed=self.settings.seed)
 
     def _activate(
         self, now: InForce, reason: Reason, renewal: Renewal, evidence: dict[str, Any], held: Held
     ) -> Attempt:
         """A new version serves, and the alarm is over."""
-        alarmed = set(monitoring.open_alarms(self.connection)) - {reason.task}
+        alarmed = set(monitoring.open_alarms(self.connection)) - set(renewal.tasks)
         with tempfile.TemporaryDirectory(dir=self.store.parent, prefix=".recalibrated-") as at:
             folder = Path(at) / "policy"
             renewed = write_renewed(now.folder, folder, now.policy, renewal, alarmed)
             self._adopt(now, held)
-            origin = f"{RECALIBRATION} of {reason.task}: {reason.trigger}"
+            origin = f"{RECALIBRATION} of {', '.join(renewal.tasks)}: {reason.trigger}"
             version = self.versions.add(held, folder, origin=origin, now_s=self.clock())
         evidence |= {
-            "certificate": renewed.certificate.id,
+            "proofs": {task: its.proof for task, its in renewed.certificates.items()},
             "carried": list(renewed.carried),
             "left_behind": list(renewed.left_behind),
         }
@@ -217,7 +225,8 @@ class Recalibrator:
             if version.state not in (after, State.ACTIVE):
                 version = self.versions.move(held, version.id, after, evidence, now_s=self.clock())
         by = f"calibrated again as policy {version.id}"
-        monitoring.clear_alarm(self.connection, reason.task, by, now_s=self.clock())
+        for task in renewal.tasks:
+            monitoring.clear_alarm(self.connection, task, by, now_s=self.clock())
         return self._ended(reason, "active", evidence, version.id)
 
     def _adopt(self, now: InForce, held: Held) -> None:
@@ -275,9 +284,14 @@ class Recalibrator:
             since_s=None if last is None else self.clock() - last.at_s,
             coverage_then=None if last is None else last.evidence.get("coverage"),
             coverage_now=self._coverage(task) if paper and last is not None else None,
-            labels=recalibrations.graded_count(self.connection, task, self.pool_s(now, task)),
+            labels=self._labels(now, task),
             labels_wanted=self._labels_wanted(task, tried) if certificate is None or alarmed or voided else None,
         )
+
+    def _labels(self, now: InForce, task: str) -> int:
+        """Graded audits in the pool."""
+        pool_s = self.pool_s(now, task)
+        return sum(recalibrations.graded_count(self.connection, name, pool_s) for name in self._pool(now, task))
 
     def _labels_wanted(self, task: str, tried: Attempt | None) -> int:
         """Graded audits in the pool with which an attempt is worth while."""
@@ -299,10 +313,11 @@ class Recalibrator:
     def _paper(self) -> bool:
         return self.settings.recalibration.schedule == "paper"
 
-    def _asked(self, task: str) -> Wanted:
+    def _asked(self, task: str, together: int = 1) -> Wanted:
+        """Of so many tasks together: where delta is split they miss their target together, so their shares add up."""
         every = wiring.wanted(self.settings, Wanted())
         asked = every.of(task)
         if every.family_delta is None:
             return asked
-        share = every.family_delta / max(len(self.settings.tasks), 1)
+        share = together * every.family_delta / max(len(self.settings.tasks), 1)
         return replace(asked, target=replace(asked.target, delta=share))

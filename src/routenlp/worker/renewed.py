@@ -1,7 +1,7 @@
-"""A policy's folder with one task at another rung, and certificates that were proved for just that.
+"""A policy's folder with one task, or a pool of them, at another rung, and certificates that were proved for just that.
 
 What the other tasks do is not changed by it, so their certificates are bound to the new policy as they are; but one
-that was void, or whose task has an open alarm, is left behind.
+that was void, or that says something of a changed task or of one with an open alarm, is left behind.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.policy import Policy
 from routenlp.conformal.certificate import UNBOUND, Certificate, ProvedFor, issue, to_json, voided_by
 from routenlp.conformal.verdict import Verdict
+from routenlp.contracts import StopRule
 from routenlp.replay import rungs
 from routenlp.replay.rungs import KeptLadder, Rung, at_rung
 from routenlp.store import artefacts, policies
 from routenlp.types import Parts
+from routenlp.worker.together import proved_with
 
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
     """What changes."""
 
-    task: str
+    tasks: tuple[str, ...]
+    """Several: of one pool, proved together."""
     rung: Rung
     verdict: Verdict
     issued_at: datetime
@@ -37,7 +40,8 @@ class Renewal:
 class Renewed:
     """What was written."""
 
-    certificate: Certificate
+    certificates: dict[str, Certificate]
+    """Of the tasks that changed."""
     carried: tuple[str, ...]
     """Tasks whose certificate goes on."""
     left_behind: tuple[str, ...]
@@ -57,11 +61,12 @@ def kept_ladders(folder: Path) -> dict[str, KeptLadder]:
 def write_renewed(folder: Path, into: Path, policy: Policy, renewal: Renewal, alarmed: Collection[str]) -> Renewed:
     """`policy`: the one in `folder`, as it serves. `into` must not exist."""
     whole = (folder / wiring.POLICY).is_dir()
-    bare = replace(policy, stop_rule=at_rung(policy.stop_rule, renewal.task, renewal.rung), certificates={})
+    bare = replace(policy, stop_rule=_at_rung(policy.stop_rule, renewal), certificates={})
     proved = bare.proved_for() if whole else replace(bare.proved_for(), models=UNBOUND)
-    own = issue(renewal.task, renewal.verdict, proved, renewal.issued_at)
-    others = carried(policy, {renewal.task}, proved, alarmed)
-    certificates = {**others, renewal.task: own}
+    over = renewal.tasks if len(renewal.tasks) > 1 else ()
+    own = {task: issue(task, renewal.verdict, proved, renewal.issued_at, over) for task in renewal.tasks}
+    others = carried(policy, renewal.tasks, proved, alarmed)
+    certificates = {**others, **own}
     if whole:
         shutil.copytree(folder, into, ignore=lambda at, _: [wiring.POLICY] if Path(at) == folder else [])
         policies.save(into / wiring.POLICY, replace(bare, certificates=certificates))
@@ -77,19 +82,26 @@ def carried(
     """By task, the certificates of `policy` that go on under another one, which does all but the tasks in `changed` as
     it does: bound to `proved`, which that one decides by, and else as they are.
 
-    Left behind are those that were void, or whose task has an open alarm.
+    Left behind are those that were void, and those that prove something of a changed task or of one with an open alarm:
+    its own, and those of its pool.
     """
-    now = policy.proved_for()
+    now, left = policy.proved_for(), proved_with(policy, {*changed, *alarmed})
     return {
         name: replace(certificate, proved_for=proved)
         for name, certificate in policy.certificates.items()
-        if name not in changed and name not in alarmed and not voided_by(certificate, now)
+        if name not in left and not voided_by(certificate, now)
     }
+
+
+def _at_rung(rule: StopRule, renewal: Renewal) -> StopRule:
+    for task in renewal.tasks:
+        rule = at_rung(rule, task, renewal.rung)
+    return rule
 
 
 def _trained(folder: Path, renewal: Renewal, certificates: dict[str, Certificate]) -> dict[str, Parts]:
     """What `routenlp train` wrote, with another rule and other proofs: its costs are priced where it is read."""
     parts = artefacts.read(folder)
-    rule = at_rung(ContinuationRule.from_parts(parts["stop_rule"]), renewal.task, renewal.rung)
+    rule = _at_rung(ContinuationRule.from_parts(parts["stop_rule"]), renewal)
     texts = {task: to_json(certificate) for task, certificate in sorted(certificates.items())}
     return {**parts, "stop_rule": rule.parts(), "proof": Parts("proof/certificates", {}, {"certificates": texts})}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +20,7 @@ from routenlp.errors import LockHeld
 from routenlp.gateway.live import served_tasks
 from routenlp.gateway.standing import standings
 from routenlp.settings import load
+from routenlp.store import policies
 from routenlp.store.policy_versions import PolicyVersions
 from routenlp.store.sql import monitoring, recalibrations
 from routenlp.store.sql.audits import Grade, put_grades, read_audit
@@ -108,6 +111,18 @@ def test_only_audits_drawn_after_an_alarm_count_after_it(tmp_path):
     assert (second.result, second.evidence["n"]) == ("active", 60)
     assert monitoring.open_alarms(connection) == {}
     assert monitoring.every_alarm(connection)[0].cleared_by == f"calibrated again as policy {second.version}"
+
+
+def test_a_task_without_a_certificate_is_calibrated_once_it_has_labels(tmp_path):
+    """As a turn leaves one of which it could prove nothing."""
+    again = recalibrator(tmp_path, audits(tmp_path, range(60)))
+    at, encoder = tmp_path / "system" / "policy", wiring.router_encoder(tmp_path / "system" / "router-encoder")
+    policy = policies.load(at, encoder)
+    others = {task: its for task, its in policy.certificates.items() if task != "intent"}
+    shutil.rmtree(at)
+    policies.save(at, dataclasses.replace(policy, certificates=others))
+    (attempt,) = again.look()
+    assert (attempt.task, attempt.trigger, attempt.result) == ("intent", "label count", "active")
 
 
 def test_a_second_attempt_on_the_same_rows_spends_what_is_left_of_delta(tmp_path):

@@ -40,7 +40,9 @@ def made(tmp_path_factory):
     trained = train(table, wanted, tiers=MODELS, calibrate_most=None, seed=0)
     folder = tmp_path_factory.mktemp("renewed") / "router"
     tasks = wiring.tasks(given := settings(folder, trained.tasks))
-    certificates = issue_all(trained, NOW, wiring.portfolio(given), tasks)
+    every = issue_all(trained, NOW, wiring.portfolio(given), tasks)
+    # Each as if it had been proved alone: what becomes of a pool is in `test_together`.
+    certificates = {task: replace(its, over=()) for task, its in every.items()}
     stored_router.save(folder, trained.encoder, trained.router, trained.stop_rule, certificates, trained.ladders)
     return table, trained, folder, certificates
 
@@ -52,7 +54,7 @@ def renewed(made, into, *, alarmed=(), usd=1.0):
     kept = kept_ladders(folder)[task]
     verdict = replace(trained.tasks[task].walk.verdict, status=Status.CERTIFIED, bound=0.98, estimate=0.99)
     serving = wiring.serving_policy(given, folder)
-    renewal = Renewal(task, kept.utilities[-1], verdict, NOW)
+    renewal = Renewal((task,), kept.utilities[-1], verdict, NOW)
     done = write_renewed(folder, into, serving.policy, renewal, alarmed)
     return given, task, serving, done, wiring.serving_policy(given, into)
 
@@ -95,5 +97,5 @@ def test_after_a_price_change_it_is_proved_for_the_new_prices(made, tmp_path):
     _, task, serving, done, after = renewed(made, tmp_path / "new", usd=3.0)
     old = serving.policy.certificates.get(task)
     assert old is None or "prices" in voided_by(old, serving.policy.proved_for())
-    assert not voided_by(done.certificate, after.policy.proved_for())
+    assert not voided_by(done.certificates[task], after.policy.proved_for())
     assert after.policy.status(task) is Status.CERTIFIED

@@ -84,15 +84,10 @@ def make_candidate(
         found[task] = _fit(learned, frame, held_out, task, calibration[task])
         advance(len(found), len(rows))
     policy = _policy(learned, frame, parts, found)
-    others = carried(system.policy, _changed(system.policy, found), policy.proved_for(), alarmed)
+    others = carried(system.policy, found, policy.proved_for(), alarmed)
     certified, proofs = _certified(learned, replace(policy, certificates=others), found, calibration, issued_at)
     _write(folder, system, certified, parts, held_out, every, _ladders(learned, rows, found))
     return proofs
-
-
-def _changed(policy: Policy, taught: Collection[str]) -> set[str]:
-    """Tasks whose certificate says something of a task that was taught: its own, and those that were proved with it."""
-    return {task for task, its in policy.certificates.items() if not {task, *its.over}.isdisjoint(taught)}
 
 
 def _ladders(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,17 @@ def words(looked: Looked) -> str:
     """One look."""
     share = f", serves {looked.share:.0%}" if looked.share else ""
     missing = f" {looked.left_out} audits could not be compared." if looked.left_out else ""
-    return f"Policy {looked.version} is {looked.state}{share}: {looked.reason}{missing}"
+    aside = f" {looked.set_aside} wait for people, who graded others of their task." if looked.set_aside else ""
+    return f"Policy {looked.version} is {looked.state}{share}: {looked.reason}{_graders(looked)}{aside}{missing}"
+
+
+def _graders(looked: Looked) -> str:
+    """Whose grades it rests on, where not on people's alone."""
+    counts = sum((Counter(its) for its in looked.graded_by.values()), Counter[str]())
+    if set(counts) <= {"people"}:
+        return ""
+    by = ", ".join(f"{n} by {'people' if who == 'people' else f'the {who}'}" for who, n in sorted(counts.items()))
+    return f" Audits were graded {by}."
 
 
 def _judge(settings: Settings, store: Path, connection: sqlite3.Connection, audits: sqlite3.Connection) -> Judge:

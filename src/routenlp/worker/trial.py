@@ -23,12 +23,13 @@ from typing import Any
 from routenlp.conformal.verdict import Status
 from routenlp.errors import LockHeld
 from routenlp.loop import canary, shadow
-from routenlp.loop.canary import CanaryVerdict, Decision, Plan
+from routenlp.loop.canary import Decision, Plan
 from routenlp.loop.compared import Compared, from_evidence, no_rows
 from routenlp.loop.coverage import Promise
 from routenlp.loop.lifecycle import State
-from routenlp.loop.shadow import ShadowDecision, ShadowPlan, ShadowVerdict
+from routenlp.loop.shadow import ShadowDecision, ShadowPlan
 from routenlp.store.policy_versions import Move, Pointer, PolicyVersions, Version
+from routenlp.store.sql.audits import answered_since
 from routenlp.store.sql.monitoring import open_alarms
 from routenlp.store.turn_lock import hold
 from routenlp.worker.trial_rows import AuditComparer
@@ -51,6 +52,10 @@ class Looked:
     audits: int
     left_out: int
     """Audits that could not be compared."""
+    set_aside: int
+    """Audits that people have not graded, of tasks that are compared on those that they have."""
+    graded_by: Mapping[str, Mapping[str, int]]
+    """By task, how many of the audits were graded by whom."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,15 +85,14 @@ class Judge:
         gate = _gate_rows(moves)
         alarmed = self._alarmed(version, gate)
         rows = comparer.rows(self.connection, _entered_s(moves, State.SHADOW))
-        left_out = comparer.left_out
         if version.state is State.SHADOW:
-            return self._shadow(version, rows, alarmed, left_out)
-        served = comparer.rows(self.connection, _entered_s(moves, State.CANARY))
-        in_shadow = sum(r.n for r in rows) - sum(r.n for r in served)
+            return self._shadow(version, rows, alarmed, comparer)
+        served = set(answered_since(self.connection, _entered_s(moves, State.CANARY)))
+        in_shadow = sum(name not in served for its in rows for name in its.ids)
         if comparer.segment_of is None:
             # A suspicion that no audit could clear or confirm would hold the candidate for ever.
             gate = tuple(task.unsegmented() for task in gate)
-        return self._canary(version, pointer, rows, gate, alarmed, in_shadow, left_out)
+        return self._canary(version, pointer, rows, gate, alarmed, in_shadow, comparer)
 
     def _alarmed(self, version: Version, gate: tuple[Compared, ...]) -> str:
         """Which task's alarm the candidate waits for, in words; empty: none's."""
@@ -98,7 +102,7 @@ class Judge:
                 return f"Task {task} has an open alarm, and would go on with the same certificate: until that is over."
         return ""
 
-    def _shadow(self, version: Version, rows: tuple[Compared, ...], alarmed: str, left_out: int) -> Looked:
+    def _shadow(self, version: Version, rows: tuple[Compared, ...], alarmed: str, comparer: AuditComparer) -> Looked:
         found = shadow.judge(
             self.versions.shadowed(version.id),
             rows,
@@ -107,10 +111,10 @@ class Judge:
             handled_at={row.task: self.handled_at.get(row.task, 1.0) for row in rows},
         )
         if found.decision is ShadowDecision.PASS and alarmed:
-            return self._looked(str(ShadowDecision.WAIT), alarmed, version, False, rows, left_out)
+            return self._looked(str(ShadowDecision.WAIT), alarmed, version, False, rows, comparer)
         to = {ShadowDecision.PASS: State.CANARY, ShadowDecision.REJECT: State.REJECTED}.get(found.decision)
-        moved = to is not None and self._move(version, to, found)
-        return self._looked(str(found.decision), " ".join(found.reasons), version, moved, rows, left_out)
+        moved = to is not None and self._move(version, to, found.evidence() | _graders(comparer))
+        return self._looked(str(found.decision), " ".join(found.reasons), version, moved, rows, comparer)
 
     def _canary(
         self,
@@ -120,28 +124,29 @@ class Judge:
         gate: tuple[Compared, ...],
         alarmed: str,
         in_shadow: int,
-        left_out: int,
+        comparer: AuditComparer,
     ) -> Looked:
         stage = next(i for i, share in enumerate(self.plan.shares) if share >= pointer.share)
         segments = sum(len(row.named_segments) for row in gate)
         found = canary.judge(rows, self.plan, stage=stage, segments=segments, gate=gate, in_shadow=in_shadow)
         if found.decision in (Decision.ADVANCE, Decision.PROMOTE) and alarmed:
-            return self._looked(str(Decision.WAIT), alarmed, version, False, rows, left_out)
+            return self._looked(str(Decision.WAIT), alarmed, version, False, rows, comparer)
         if found.decision is Decision.WAIT:
             moved = False
         elif found.decision is Decision.ADVANCE:
-            evidence, share = found.evidence(), found.share
+            evidence, share = found.evidence() | _graders(comparer), found.share
             moved = self._held(lambda held: self.versions.set_share(held, share, evidence, now_s=self.clock()))
         else:
-            moved = self._move(version, State.ACTIVE if found.decision is Decision.PROMOTE else State.REJECTED, found)
-        return self._looked(str(found.decision), found.reason, version, moved, rows, left_out)
+            to = State.ACTIVE if found.decision is Decision.PROMOTE else State.REJECTED
+            moved = self._move(version, to, found.evidence() | _graders(comparer))
+        return self._looked(str(found.decision), found.reason, version, moved, rows, comparer)
 
-    def _move(self, version: Version, to: State, found: ShadowVerdict | CanaryVerdict) -> bool:
+    def _move(self, version: Version, to: State, evidence: Mapping[str, Any]) -> bool:
         """Whether the move was made; harm is not left to the next look."""
         share = self.plan.shares[0] if to is State.CANARY else 0.0
 
         def make(held: Any) -> object:
-            return self.versions.move(held, version.id, to, found.evidence(), now_s=self.clock(), share=share)
+            return self.versions.move(held, version.id, to, evidence, now_s=self.clock(), share=share)
 
         tries = ROLL_BACK_TRIES if to is State.REJECTED else 1
         for left in reversed(range(tries)):
@@ -160,11 +165,24 @@ class Judge:
         return True
 
     def _looked(
-        self, decision: str, reason: str, version: Version, moved: bool, rows: tuple[Compared, ...], left_out: int
+        self,
+        decision: str,
+        reason: str,
+        version: Version,
+        moved: bool,
+        rows: tuple[Compared, ...],
+        comparer: AuditComparer,
     ) -> Looked:
         pointer, now = self.versions.pointer(), self.versions.find(version.id)
         share = {pointer.candidate: pointer.share, pointer.active: 1.0}.get(version.id, 0.0)
-        return Looked(version.id, now.state, share, decision, reason, moved, sum(r.n for r in rows), left_out)
+        audits, graded_by = sum(r.n for r in rows), comparer.graded_by
+        left_out, set_aside = comparer.left_out, comparer.set_aside
+        return Looked(version.id, now.state, share, decision, reason, moved, audits, left_out, set_aside, graded_by)
+
+
+def _graders(comparer: AuditComparer) -> dict[str, Any]:
+    """JSON values: whose grades a decision rests on."""
+    return {"graded_by": {task: dict(counts) for task, counts in comparer.graded_by.items()}}
 
 
 def _gate_rows(moves: Sequence[Move]) -> tuple[Compared, ...]:

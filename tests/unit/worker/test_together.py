@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from tests.gateway import running
 from tests.unit.worker import made
 from tests.unit.worker.test_recalibration import BY_HAND, audits
 
 from routenlp import wiring
+from routenlp.cascade.decision import ALWAYS_TOP
 from routenlp.conformal.verdict import Method, Status, Verdict
 from routenlp.drift.recalibration import Trigger
+from routenlp.replay.rungs import KeptLadder
 from routenlp.settings import load
 from routenlp.store import policies
 from routenlp.store.policy_versions import PolicyVersions
@@ -20,6 +23,7 @@ from routenlp.store.sql import monitoring, recalibrations
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.worker.recalibration import Reason, Recalibrator
 from routenlp.worker.renewed import Renewal, write_renewed
+from routenlp.worker.together import one_ladder
 
 NOW_S = made.NOW_S
 POOL = ("intent", "quick")
@@ -149,3 +153,19 @@ def test_where_they_are_asked_different_things_by_now_each_stands_for_itself(tmp
     attempt = again.attempt(BY_HAND)
     assert (attempt.result, attempt.evidence["tasks"]) == ("active", ["intent"])
     assert attempt.evidence["left_behind"] == ["quick"]
+
+
+def test_kept_ladders_are_walked_as_one(tmp_path):
+    """Of as many policies, on the training rows of all; and no text that one was trained on calibrates any."""
+    own = [_kept(rows, texts) for rows, texts in ((2, (1, 2)), (3, (2, 5)))]
+    whole = one_ladder(own)
+    assert (whole.quality.shape, whole.cost_usd.shape, whole.cheap.shape) == ((2, 5), (2, 5), (2, 5))
+    assert (len(whole.top), len(whole.groups)) == (5, 5)
+    assert set(whole.trained_on.tolist()) == {1, 2, 5}
+    assert one_ladder([None, None]) is None
+
+
+def _kept(rows, texts):
+    wide = np.ones((2, rows), dtype=np.float32)
+    groups, keys = np.arange(rows), np.array(texts, dtype=np.uint64)
+    return KeptLadder((ALWAYS_TOP, ALWAYS_TOP), wide, wide > 0.0, wide, wide[0], groups, keys)

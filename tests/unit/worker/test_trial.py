@@ -12,6 +12,7 @@ from tests.unit.store.made_policies import WHY, made
 from tests.unit.worker.made import CONTENT, audited
 
 from routenlp import wiring
+from routenlp.cli.trials import words
 from routenlp.loop.canary import Plan
 from routenlp.loop.compared import as_evidence
 from routenlp.loop.lifecycle import State
@@ -25,6 +26,7 @@ from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.records import ShadowRecord
 from routenlp.store.sql.writer import RecordWriter
 from routenlp.store.turn_lock import hold
+from routenlp.worker.labels import gold_draw
 from routenlp.worker.trial import Judge
 from routenlp.worker.trial_rows import AuditComparer, Side
 
@@ -126,6 +128,62 @@ def test_an_audit_without_the_grades_it_needs_is_counted_and_not_guessed(trial):
     trial.connection.execute("DELETE FROM grades WHERE tier = 'small'")
     assert trial.comparer.rows(trial.connection, BEGAN_S) == ()
     assert trial.comparer.left_out == 2
+
+
+def people_grade(trial, names, quality, *, share=1.0):
+    """Of a draw of this share, those of these audits that were drawn; people's word on the small tier's answers."""
+    trial.connection.execute("UPDATE audits SET gold_propensity = ?", (share,))
+    for name in names:
+        grades = [Grade("small", "gold", "ann", quality), *(Grade(t, "gold", "ann", 1.0) for t in TIERS[1:])]
+        audits.put_grades(trial.connection, audits.read_audit(trial.connection, name), grades, now_s=trial.now_s)
+
+
+def names_of(trial):
+    return audits.answered_since(trial.connection, BEGAN_S)
+
+
+def test_where_people_graded_a_random_part_that_part_alone_is_compared(trial):
+    """The judge takes every answer for right, and people take none for it."""
+    trial.audit(40, 1.0)
+    drawn = [name for name in names_of(trial) if gold_draw(name) < 0.5]
+    people_grade(trial, drawn, 0.0, share=0.5)
+    (rows,) = trial.comparer.rows(trial.connection, BEGAN_S)
+    assert (rows.ids, rows.lost.tolist()) == (tuple(drawn), [1.0] * len(drawn))
+    assert trial.comparer.graded_by == {"intent": {"people": len(drawn)}}
+    assert (trial.comparer.set_aside, trial.comparer.left_out) == (40 - len(drawn), 0)
+
+
+def test_what_somebody_chose_to_grade_is_no_random_part(trial):
+    trial.audit(40, 1.0)
+    chosen = [name for name in names_of(trial) if gold_draw(name) >= 0.2]
+    people_grade(trial, chosen, 0.0, share=0.2)
+    assert trial.comparer.rows(trial.connection, BEGAN_S)[0].n == 40
+
+
+def test_a_judges_grade_of_one_answer_is_not_held_against_a_persons_of_the_other(trial):
+    trial.audit(4, 0.9)
+    for name in names_of(trial):
+        audit = audits.read_audit(trial.connection, name)
+        audits.put_grades(trial.connection, audit, [Grade("top", "gold", "ann", 0.2)], now_s=trial.now_s)
+    (rows,) = trial.comparer.rows(trial.connection, BEGAN_S)
+    assert (rows.current.tolist(), rows.candidate.tolist()) == ([1.0] * 4, [0.9] * 4)
+    assert trial.comparer.graded_by == {"intent": {"judge": 4}}
+
+
+def test_an_audit_that_people_grade_later_is_compared_by_them_from_then_on(trial):
+    trial.audit(3, 1.0)
+    trial.comparer.rows(trial.connection, BEGAN_S)
+    people_grade(trial, names_of(trial), 0.0)
+    assert trial.comparer.rows(trial.connection, BEGAN_S)[0].candidate.tolist() == [0.0] * 3
+
+
+def test_a_decision_says_whose_grades_it_rests_on(trial):
+    trial.to_canary()
+    trial.audit(30, 0.0)
+    looked = trial.judge.look()
+    assert looked.graded_by == {"intent": {"judge": 30}}
+    assert "graded 30 by the judge" in words(looked)
+    assert trial.versions.moves(trial.id)[-1].evidence["graded_by"] == {"intent": {"judge": 30}}
 
 
 def test_a_shadow_that_runs_goes_on_to_the_smallest_share(trial):

@@ -161,6 +161,7 @@ class JudgeSettings(_Frozen, frozen=True):
     same_family: Literal["refuse", "warn"] = "refuse"
     """Whether the judge may grade tiers of which some, and not all, are of its own family."""
     gold: Annotated[int, msgspec.Meta(ge=0)] = 300
+    """Labels by people that are asked for of each task, and without which what the judge says calibrates nothing."""
 
 
 class AuditSettings(_Frozen, frozen=True):

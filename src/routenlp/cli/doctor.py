@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ def look(settings: Settings, environ: Mapping[str, str], *, ask: bool) -> Iterat
         *_policy(settings),
         *_task_classifier(settings),
         *_audits(settings),
+        *_gold(settings),
         _checked("store", lambda: _store(settings)),
         *_listeners(settings, environ),
     ]
@@ -114,6 +116,25 @@ def _audits(settings: Settings) -> Iterator[Finding]:
     if settings.store is not None and settings.content.store == "none":
         says = "nothing is audited, so nothing can be certified from live traffic: content.store is none. Use audits"
         yield Finding("audits", "warning", says)
+
+
+def _gold(settings: Settings) -> Iterator[Finding]:
+    """Where what the judge says calibrates nothing yet."""
+    from routenlp.gateway.standing import gold_needed
+    from routenlp.store.sql.database import locate, open_reader
+
+    path = locate(settings.store.url) if settings.store is not None else None
+    if settings.judge is None or path is None or not path.is_file():
+        return
+    connection = open_reader(path)
+    try:
+        needed = {task: gold_needed(connection, settings, task, time.time()) for task in sorted(settings.tasks)}
+    finally:
+        connection.close()
+    for task, n in needed.items():
+        if n:
+            says = f"{n:,} labels by people are wanted (judge.gold) before what the judge says certifies anything"
+            yield Finding(f"judge of {task}", "warning", f"{says}. `routenlp label serve` asks for them")
 
 
 def _task_classifier(settings: Settings) -> Iterator[Finding]:

@@ -15,14 +15,18 @@ from routenlp.store.content import ContentPolicy
 from routenlp.store.sql.database import locate, mapped, open_reader, open_store
 from routenlp.worker.labels import draw_waiting, export, import_labels, tasks_by_need
 
+MOST = 100
+"""Queries of each task, where nothing asks for another number."""
 
-def run_export(settings: Path | None, environ: Mapping[str, str], out: Path, task: str | None, most: int) -> None:
+
+def run_export(
+    settings: Path | None, environ: Mapping[str, str], out: Path, task: str | None, most: int | None
+) -> None:
     """Writes queries that wait for a person; refuses to overwrite."""
     if out.exists():
         raise SettingsError("routenlp label export", f"{str(out)!r} exists already", "Name a new file.")
-    if most < 1:
-        raise SettingsError("--most", f"is {most}", "Ask for one query at least.")
-    store = _store(_settings(settings, environ))
+    given = _settings(settings, environ)
+    most, store = _most(given, most), _store(given)
     connection = open_store(store)
     try:
         with mapped(store):
@@ -52,16 +56,14 @@ def run_import(settings: Path | None, environ: Mapping[str, str], file: Path, gr
 
 
 def run_serve(
-    settings: Path | None, environ: Mapping[str, str], task: str | None, most: int, port: int, grader: str
+    settings: Path | None, environ: Mapping[str, str], task: str | None, most: int | None, port: int, grader: str
 ) -> None:
     """The page in this person's own browser, until a signal. Nobody else reaches it: it listens on the loopback."""
-    if most < 1:
-        raise SettingsError("--most", f"is {most}", "Ask for one query at least.")
     check_installed("routenlp label serve")
     given = _settings(settings, environ)
     from routenlp.worker.label_page import serve
 
-    store = _store(given)
+    most, store = _most(given, most), _store(given)
     connection = open_store(store)
     try:
         with mapped(store):
@@ -70,6 +72,15 @@ def run_serve(
             serve.run(connection, names, given, port=port, grader=grader, said=_say_address)
     finally:
         connection.close()
+
+
+def _most(settings: Settings, named: int | None) -> int:
+    """Queries of a task to be drawn: those named, else as many as the settings ask people for beside a judge."""
+    asked = settings.judge.gold if settings.judge is not None else 0
+    most = (asked or MOST) if named is None else named
+    if most < 1:
+        raise SettingsError("--most", f"is {most}", "Ask for one query at least.")
+    return most
 
 
 def _say_address(address: str, waiting: int) -> None:

@@ -88,6 +88,8 @@ def _live(one: TaskStanding, delay: Delay | None) -> tuple[str, ...]:
         failed += f"; [{low:.3f}, {high:.3f}] whatever is missing"
     age = "none" if one.certificate_age_s is None else f"{one.certificate_age_s / DAY_S:.1f} days"
     needed = "not known" if one.labels_needed is None else f"{one.labels_needed:,}"
+    if one.gold_needed:
+        needed += f"; {one.gold_needed:,} by people"
     return (
         one.task,
         failed,

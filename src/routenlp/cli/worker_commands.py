@@ -56,11 +56,17 @@ def recalibrate_command(
     recalibrate.run(settings, os.environ, task, json_target, dry_run=dry_run)
 
 
+MostOfEach = Annotated[
+    int | None,
+    typer.Option("-n", "--most", help="About so many of each task, drawn at random; none: judge.gold, else 100."),
+]
+
+
 @label.command("export")
 def export_command(
     out: Annotated[Path, typer.Argument(help="A new file of JSON lines.")],
     task: Annotated[str | None, typer.Option(help="Of this task alone; else of all.")] = None,
-    most: Annotated[int, typer.Option("-n", "--most", help="About so many of each task, drawn at random.")] = 100,
+    most: MostOfEach = None,
     settings: SettingsFile = None,
 ) -> None:
     """Writes audited queries that have no gold label, with their answers and without saying whose they are."""
@@ -84,7 +90,7 @@ def import_command(
 @label.command("serve")
 def serve_command(
     task: Annotated[str | None, typer.Option(help="Of this task alone; else of all.")] = None,
-    most: Annotated[int, typer.Option("-n", "--most", help="About so many of each task, drawn at random.")] = 100,
+    most: MostOfEach = None,
     port: Annotated[int, typer.Option(help="On the loopback; 0: any that is free.")] = 0,
     grader: Annotated[str, typer.Option(help="Who grades.")] = "people",
     settings: SettingsFile = None,

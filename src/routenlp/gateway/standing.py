@@ -72,6 +72,8 @@ class TaskStanding:
     """Of those whose cost under the top tier alone is known, as estimated."""
     labels_needed: int | None
     """As the last calibration said; 0 where none is needed."""
+    gold_needed: int | None
+    """See `gold_needed`."""
     certificate_age_s: float | None
     alarm_level: float
     """0 at the start, 1 and more where an alarm is open."""
@@ -146,6 +148,7 @@ def _standing(
         escalated=more / requests if requests else None,
         cost_ratio=usd_of(cost) / usd_of(top) if top else None,
         labels_needed=found.get("labels_needed"),
+        gold_needed=gold_needed(connection, settings, task, now_s),
         certificate_age_s=now_s - proof.issued_at.timestamp() if proof is not None else None,
         alarm_level=_level(monitoring.read_detector(connection, task), alarmed=alarmed),
         alarmed=alarmed,
@@ -155,6 +158,15 @@ def _standing(
         bound_if_missing_failed=own.get("bound_if_missing_failed"),
         failed_given_accepted_if_missing=rate_beside_missing(int(failed), int(accepted), lost),
     )
+
+
+def gold_needed(connection: sqlite3.Connection, settings: Settings, task: str, now_s: float) -> int | None:
+    """Labels by people that `judge.gold` still asks for, since the task's last alarm; None where no judge's grades
+    stand alone."""
+    if settings.judge is None or not judging.rests_on_judge(connection, task):
+        return None
+    since_s = recalibrations.last_alarm_s(connection, task, now_s) or 0.0
+    return max(settings.judge.gold - judging.graded_by_people(connection, task, since_s), 0)
 
 
 def _window_s(settings: Settings) -> float:
@@ -194,6 +206,6 @@ def alarm_delay(connection: sqlite3.Connection, task: str, top: str, now_s: floa
 def _after(connection: sqlite3.Connection, stored: StoredDetector, task: str, top: str) -> Samples:
     if stored.guarantee != "quality_ratio":
         return share_rises_to(min(stored.target + WORSE, 1.0), stored.target)
-    z = np.array([x for (x,) in connection.execute(statements.WATCHED_X, (task, stored.policy))])
+    z = np.array([x for (x,) in connection.execute(statements.WATCHED_X, (task, stored.since_s))])
     quality = connection.execute(statements.QUALITY_OF_TIER, (task, top)).fetchone()[0] or 1.0
     return more_answers_fail(z, WORSE, np.full(len(z), (1.0 - stored.target) * float(quality)))

@@ -176,6 +176,10 @@ class Recalibrator:
                 "reason": few(split, fewest, waiting),
             }
             return self._ended(reason, "too few labels", evidence)
+        if by_people := self._gold_lacking(found, pool_s, split):
+            why = f"{by_people:,} of the {self._gold:,} labels by people that judge.gold asks for are not there yet."
+            lacks = {"wanted": evidence["graded"], "waits_for_gold": True, "labels_needed": by_people, "reason": why}
+            return self._ended(reason, "too few labels", evidence | lacks)
         if too_many_to_prove(missing, most := self.settings.audit.most_missing):
             why = f"{missing_words(missing, self.settings)} What they would have said is not known."
             wanted = {"wanted": graded_wanted(missing, most), "labels_needed": None, "reason": why}
@@ -192,6 +196,17 @@ class Recalibrator:
             return self._ended(reason, "active", evidence)
         renewal = Renewal(tasks, rungs[walked.step], walked.verdict, datetime.fromtimestamp(self.clock(), UTC))
         return self._activate(now, reason, renewal, evidence, held)
+
+    def _gold_lacking(self, found: Gathered, pool_s: float, split: Split) -> int:
+        """Labels by people that are asked for beside a judge's; 0 where no judge's are tested."""
+        if all(row.gold is not None for row in split.rows):
+            return 0
+        rows = zip(found.at_s, found.rows, strict=True)
+        return max(self._gold - sum(at_s >= pool_s and row.gold is not None for at_s, row in rows), 0)
+
+    @property
+    def _gold(self) -> int:
+        return self.settings.judge.gold if self.settings.judge is not None else 0
 
     def _earlier(self, tasks: Sequence[str]) -> list[Mapping[str, Any]]:
         """Evidence of earlier attempts that tested rows of any of these tasks, the oldest first; each once."""

@@ -22,7 +22,7 @@ from routenlp.gateway.standing import standings
 from routenlp.settings import load
 from routenlp.store import policies
 from routenlp.store.policy_versions import PolicyVersions
-from routenlp.store.sql import monitoring, recalibrations
+from routenlp.store.sql import judging, monitoring, recalibrations
 from routenlp.store.sql.audits import Grade, put_grades, read_audit
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.turn_lock import hold
@@ -227,3 +227,19 @@ def test_after_a_judges_alarm_what_it_says_now_is_corrected_by_people(tmp_path):
     assert attempt.evidence["gold"] + attempt.evidence["judged"] == attempt.evidence["n"]
     assert attempt.evidence["judged"] > 50
     assert attempt.evidence["estimate"] == pytest.approx(1.0, abs=0.1), "people's grades, and not the judge's 0.1"
+
+
+def test_what_a_judge_says_calibrates_nothing_before_people_gave_the_labels_asked_for(tmp_path):
+    connection = judged_audits(tmp_path, range(80), at_s=NOW_S, judge_says=1.0)
+    people = judging.graded_by_people(connection, "intent")
+    asked = recalibrator(tmp_path, connection, more="judge: {tier: top, gold: 100}").attempt(BY_HAND)
+    assert (asked.result, asked.tested) == ("too few labels", False)
+    assert asked.evidence["labels_needed"] == 100 - people > 0
+    assert f"{100 - people} of the 100 labels by people" in asked.evidence["reason"]
+    given = recalibrator(tmp_path, connection, more=f"judge: {{tier: top, gold: {people}}}").attempt(BY_HAND)
+    assert given.tested
+
+
+def test_where_people_graded_everything_the_judge_asks_for_nothing(tmp_path):
+    again = recalibrator(tmp_path, audits(tmp_path, range(60)), more="judge: {tier: top}")
+    assert again.attempt(BY_HAND).result == "active"

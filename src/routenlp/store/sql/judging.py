@@ -91,6 +91,11 @@ def rests_on_judge(connection: sqlite3.Connection, task: str) -> bool:
     return bool(connection.execute(statements.RESTS_ON_JUDGE, (task,)).fetchone()[0])
 
 
+def graded_by_people(connection: sqlite3.Connection, task: str, since_s: float = 0.0) -> int:
+    """How many audits of queries that came since then have a person's grade, or a metric's against a reference."""
+    return int(connection.execute(statements.GRADED_BY_PEOPLE, (task, since_s)).fetchone()[0])
+
+
 def newest_policy(connection: sqlite3.Connection, task: str) -> str:
     """In force when the task's last audit was drawn; there is one."""
     return str(connection.execute(statements.NEWEST_POLICY, (task,)).fetchone()[0])

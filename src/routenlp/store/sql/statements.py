@@ -264,6 +264,10 @@ VALUES (?, ?, ?, ?, ?, ?)
 """
 PUT_COMPARED = "INSERT OR IGNORE INTO compared (trace_id, task, at_s, judge, gap) VALUES (?, ?, ?, ?, ?)"
 NEWEST_POLICY = "SELECT policy FROM audits WHERE task = ? ORDER BY at_s DESC, trace_id DESC LIMIT 1"
+GRADED_BY_PEOPLE = """
+SELECT count(DISTINCT audits.trace_id) FROM audits JOIN grades ON grades.trace_id = audits.trace_id
+WHERE audits.task = ? AND audits.state = 'graded' AND audits.at_s >= ? AND grades.source <> 'judge'
+"""
 RESTS_ON_JUDGE = """
 SELECT EXISTS (
   SELECT 1 FROM audits WHERE task = ? AND state = 'graded'
@@ -342,7 +346,7 @@ SELECT count(*), coalesce(sum(steps > 1), 0),
        sum(CASE WHEN top_cost_nanos IS NOT NULL THEN cost_nanos END), sum(top_cost_nanos)
 FROM traces WHERE task = ? AND policy = ?
 """
-WATCHED_X = "SELECT x FROM watched WHERE task = ? AND policy = ? AND went_to = 'detector' AND x IS NOT NULL"
+WATCHED_X = "SELECT x FROM watched WHERE task = ? AND at_s >= ? AND went_to = 'detector' AND x IS NOT NULL"
 QUALITY_OF_TIER = """
 SELECT avg(quality) FROM grades JOIN audits ON audits.trace_id = grades.trace_id
 WHERE audits.task = ? AND audits.state = 'graded' AND grades.tier = ?

@@ -108,6 +108,15 @@ def test_an_alarm_outlives_a_version_that_was_proved_before_it(world):
     assert "intent" in monitoring.open_alarms(world.connection)
 
 
+def test_a_certificate_that_a_clock_ahead_dated_ends_no_alarm(world):
+    now_s, world.now_s = world.now_s, world.now_s + 1e9
+    world.promote(world.change("intent", INTENT))
+    world.now_s = now_s
+    alarm(world)
+    world.monitor.run(100)
+    assert "intent" in monitoring.open_alarms(world.connection)
+
+
 def test_an_alarm_outlives_a_version_that_was_made_for_another_task(world):
     alarm(world)
     world.promote(after := world.change("quick", OTHER))

@@ -81,7 +81,7 @@ def test_changes_are_told_in_order_with_their_triggers(found: Any) -> None:
     assert [c["trigger"] for c in made] == ["alarm", "the first policy on record, as it served before", "alarm"]
     assert [c["at_s"] for c in made] == sorted(c["at_s"] for c in made)
     assert {c["by"] for c in made} == {"by itself"}
-    assert made[-1]["evidence"]["certificate"]
+    assert made[-1]["evidence"]["proofs"]
     assert [a["task"] for a in found["changes"]["tried"]] == ["quick"]
 
 

@@ -7,12 +7,14 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.loop import turn_world as world
 from tests.loop.turn_world import Stages
 
+from routenlp import wiring
 from routenlp.errors import LockHeld, MissingData
 from routenlp.loop.compared import from_evidence
 from routenlp.loop.lifecycle import State
@@ -20,6 +22,7 @@ from routenlp.replay.folds import row_hash
 from routenlp.store import rows_book, segments
 from routenlp.store.policy_versions import open_versions, read_versions
 from routenlp.store.turn_lock import hold
+from routenlp.worker.in_force import decides_on
 from routenlp.worker.turn.journal import Stage, journals
 from routenlp.worker.turn.run import Order, plan_only
 
@@ -117,6 +120,27 @@ def test_a_gate_without_proof_rejects(root):
     with read_versions(world.store_in(root)) as versions:
         assert versions.find(ended.version).state is State.REJECTED
         assert len(versions.looks()) == 1
+
+
+def test_a_task_that_its_lessons_made_worse_is_left_as_it_was_and_the_other_goes_on(turned, root):
+    """Which of the two loses more on calibration rows is seen in another world like this one."""
+    better, worse = sorted(lost := turned[1].evidence["calibrate"]["lost"], key=lost.get)
+    bar = replace(world.LENIENT.bar, left_from=(lost[better] + lost[worse]) / 2.0)
+    ended = world.turn(root, replace(world.LENIENT, bar=bar))
+    assert ended.evidence["calibrate"]["losing"] == {worse: lost[worse]}
+    assert [found["task"] for found in ended.evidence["gate"]["quality"]] == [better]
+    assert any(reason.startswith(f"Task {worse} stays as it is") for reason in ended.reasons)
+    with read_versions(world.store_in(root)) as versions:
+        now = versions.pointer()
+        folders = versions.folder(now.active), versions.folder(now.candidate)
+    files = [
+        {path.relative_to(at): path.read_bytes() for path in at.rglob(f"{worse}.*") if "segments" not in path.parts}
+        for at in folders
+    ]
+    assert files[0] == files[1] != {}
+    before, after = (wiring.serving_policy(world.settings_in(root), at).policy for at in folders)
+    assert decides_on(before)[worse] == decides_on(after)[worse]
+    assert decides_on(before)[better] != decides_on(after)[better]
 
 
 def test_a_candidate_of_which_nothing_is_proved_carries_no_certificate(root):

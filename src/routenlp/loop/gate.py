@@ -9,6 +9,9 @@ All of these must hold, and the first two are proved at the level that this turn
    happens to a twentieth of its queries. This one is a veto: it speaks only where harm is evident.
 4. coverage: on these rows, which calibration did not see, no certificate of the candidate is contradicted. A veto too.
 
+A task that `losing` names is left as it was before any of that, by rows that the gate does not look at: so one that
+loses rejects no other with it, and costs nothing of the gate's delta. The gate decides on those that are left.
+
 That *all* of several tests must pass needs no correction: a candidate that should not pass fails one of them with
 probability at least 1 - level, whatever the others say (Berger 1982, intersection-union tests). Each veto is split over
 segments or tasks, so that it stops a candidate without a fault with probability at most `veto_level`.
@@ -44,6 +47,9 @@ class Bar:
 
     margin: float = 0.03
     """Mean quality of a task that may be lost, in quality units."""
+    left_from: float | None = None
+    """Mean loss, as seen on calibration rows, over which a task is left as it was before the gate looks. None: the
+    margin."""
     least_gain: float = 0.005
     """Of always-top's bill, that the candidate must save beyond the policy in force."""
     segment_margin: float = 0.10
@@ -166,6 +172,16 @@ def judge(
     failed += [] if cost.holds else [_cost_in_words(cost, bar, level)]
     held = (f"No task loses {bar.margin:g} of quality, and {_gained(cost)}: proved at {level:.3g}.",)
     return GateVerdict(not failed, level, bar, quality, segments, cost, covered, tuple(failed) or held)
+
+
+def losing(tasks: Sequence[Compared], bar: Bar) -> dict[str, float]:
+    """By task, the mean quality lost, of those that lose over `bar.left_from` as seen on these rows; none where all do.
+
+    To be asked of rows that are not the gate's: a choice, and no test.
+    """
+    most = bar.margin if bar.left_from is None else bar.left_from
+    found = {task.task: float(task.lost.mean()) for task in tasks if task.n and task.lost.mean() > most}
+    return found if len(found) < len(tasks) else {}
 
 
 def _quality(task: Compared, bar: Bar, level: float, seed: int) -> QualityFinding:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from routenlp import wiring
 from routenlp.cascade.policy import Policy, fingerprint
+from routenlp.errors import RouteNlpError
 from routenlp.loop.lifecycle import State
 from routenlp.replay.rungs import KeptLadder, alone
 from routenlp.router.per_task import router_of
@@ -62,23 +63,32 @@ class PoliciesInForce:
         serving = wiring.serving_policy(self._settings, folder) if folder is not None else None
         if folder is None or serving is None:
             return None
-        on_trial = self._folder(pointer.candidate)
-        candidate = wiring.serving_policy(self._settings, on_trial) if on_trial is not None else None
+        candidate = self._candidate(self._folder(pointer.candidate))
         decides = {its.policy.version: decides_on(its.policy) for its in (serving, candidate) if its is not None}
-        since_s = {task: self._since_s(task) for task in serving.policy.tasks} if pointer.active else {}
+        since_s = self._since_s(serving.policy.tasks) if pointer.active else {}
         return InForce(folder, serving, pointer.active, kept_ladders(folder), decides, since_s)
+
+    def _candidate(self, folder: Path | None) -> Serving | None:
+        """None too where it cannot be read: then it serves nothing, and what judges the trial says why."""
+        try:
+            return wiring.serving_policy(self._settings, folder) if folder is not None else None
+        except RouteNlpError:
+            return None
 
     def _folder(self, version: str | None) -> Path | None:
         return self._versions.folder(version) if version else None
 
-    def _since_s(self, task: str) -> float:
+    def _since_s(self, tasks: Iterable[str]) -> dict[str, float]:
         """Since when every version in force has had the models that answer the task now: what was changed of other
         tasks, and what a recalibration changed, left their answers as they were."""
         summaries = {version.id: version.summary for version in self._versions.all()}
         began = [move for move in self._versions.every_move() if _became_active(move.before, move.after)]
-        models = [_models(summaries[move.version], task) for move in began]
-        others = [at for at, its in enumerate(models) if its != models[-1]]
-        return began[others[-1] + 1].at_s if others else 0.0
+        found = {}
+        for task in tasks:
+            models = [_models(summaries[move.version], task) for move in began]
+            others = [at for at, its in enumerate(models) if its != models[-1]]
+            found[task] = began[others[-1] + 1].at_s if others else 0.0
+        return found
 
 
 def _became_active(before: State | None, after: State) -> bool:
@@ -86,9 +96,9 @@ def _became_active(before: State | None, after: State) -> bool:
 
 
 def _models(summary: Mapping[str, Any], task: str) -> object:
-    """What answers the task, and what scores the answers."""
-    tiers = [[tier.get(key) for key in ("name", "backend", "model")] for tier in summary["tiers"]]
-    students = [summary["models"].get(name, {}).get(task) for name, *_ in tiers]
+    """What answers the task, and what scores the answers. An endpoint's model is known by its answers' own word."""
+    tiers = [(tier["name"], tier.get("backend")) for tier in summary["tiers"]]
+    students = [summary["models"].get(name, {}).get(task) for name, _ in tiers]
     return tiers, students, summary["parts"].get("scorer")
 
 

@@ -10,7 +10,7 @@ from tests.unit.loop.compared_world import compared
 
 from routenlp.errors import DataError
 from routenlp.loop.coverage import Promise
-from routenlp.loop.gate import Bar, judge
+from routenlp.loop.gate import Bar, judge, losing
 
 BAR = Bar(most_usd=1.2)
 
@@ -107,3 +107,13 @@ def test_a_task_without_rows_is_not_shown_to_be_fine():
     found = verdict(compared("full", lost=np.zeros(800), saved=0.2), compared("empty", lost=np.zeros(0)))
     assert not found.passed
     assert "no row" in found.reasons[0]
+
+
+def test_a_task_that_loses_beyond_the_margin_is_named_and_others_are_not():
+    tasks = [compared("worse", lost=np.full(50, 0.05)), compared("same", lost=np.zeros(50))]
+    assert losing(tasks, Bar()) == pytest.approx({"worse": 0.05})
+    assert losing(tasks, Bar(left_from=0.06)) == {}
+
+
+def test_where_every_task_loses_none_is_left_out_and_the_gate_rejects_them():
+    assert losing([compared("worse", lost=np.full(50, 0.05))], Bar()) == {}

@@ -1,11 +1,12 @@
-"""The candidate beside the policy in force, on the gate rows, each with its own students: what the gate decides on.
+"""The candidate beside the policy in force, each with its own students, on the gate rows: what the gate decides on; and
+on calibration rows, for what is not to come before it.
 
 Only tasks that were taught are compared: on any other, both policies give the same answers at the same cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from routenlp.loop.compared import NO_SEGMENT, Compared
 from routenlp.replay.recorded import Recorded
 from routenlp.replay.serve import lookups, serve
 from routenlp.store import artefacts, policies
+from routenlp.store.rows_book import TaskRows
 from routenlp.types import ClusterSpace, Example, Trace
 from routenlp.wiring import POLICY, TIERS
 from routenlp.worker.turn.plan import middle
@@ -23,7 +25,11 @@ from routenlp.worker.turn.system import TurnSystem, load_students
 
 
 def compare(
-    system: TurnSystem, candidate: Path, taught: Collection[str], spaces: Mapping[str, ClusterSpace]
+    system: TurnSystem,
+    candidate: Path,
+    taught: Collection[str],
+    spaces: Mapping[str, ClusterSpace],
+    rows: Callable[[TaskRows], Sequence[Example]] = lambda its: its.gate.examples,
 ) -> tuple[Compared, ...]:
     """One a task that was taught. `spaces`: by task, where failures were grouped before any gate row was seen."""
     policy = policies.load(candidate / POLICY, system.router_encoder)
@@ -31,7 +37,7 @@ def compare(
     students = {t: load_students(artefacts.read(candidate / TIERS / t), system.encoders) for t in tiers}
     out = []
     for task in sorted(taught):
-        examples = system.rows[task].gate.examples
+        examples = rows(system.rows[task])
         before = system.answered(system.students, task, examples)
         after = system.answered(students, task, examples)
         out.append(_compared(system, (system.policy, before), (policy, after), examples, spaces.get(task)))

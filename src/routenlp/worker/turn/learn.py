@@ -65,12 +65,13 @@ def make_candidate(
 ) -> tuple[TaskProof, ...]:
     """Writes the candidate to `folder`, which must not exist, in the layout of the folder that serves.
 
-    `rows`: of the tasks that were taught, with the lessons among the training rows; a proof comes of each. `alarmed`:
-    tasks with an open alarm. The same arguments give the same policy but for `issued_at`.
+    `rows`: of the tasks that were taught, with the lessons among the training rows; a proof comes of each, and what was
+    `made` of any other task is not taken. `alarmed`: tasks with an open alarm. The same arguments give the same policy
+    but for `issued_at`.
     """
     every = {**system.rows, **rows}
-    parts = {version.tier: artefacts.read(version.folder) for version in made}
-    held_out = {version.tier: _merged(system, version) for version in made}
+    parts = {version.tier: _students(system, version, rows) for version in made}
+    held_out = {version.tier: _held_out(system, version, rows) for version in made}
     learned = system.with_rows(every)
     frame = _surface_frame(every)
     students = {tier: load_students(its, system.encoders) for tier, its in parts.items()}
@@ -101,9 +102,14 @@ def _ladders(
     return out
 
 
-def _merged(system: TurnSystem, version: Distilled) -> dict[str, Mapping[str, Prediction]]:
+def _students(system: TurnSystem, version: Distilled, taught: Collection[str]) -> dict[str, Parts]:
+    new, before = artefacts.read(version.folder), artefacts.read(system.folder / TIERS / version.tier)
+    return {task: part if task in taught else before[task] for task, part in new.items()}
+
+
+def _held_out(system: TurnSystem, version: Distilled, taught: Collection[str]) -> dict[str, Mapping[str, Prediction]]:
     """What was said of tasks that learned nothing stays."""
-    return {**system.held_out[version.tier], **version.held_out}
+    return {**system.held_out[version.tier], **{t: its for t, its in version.held_out.items() if t in taught}}
 
 
 def _surface_frame(rows: Mapping[str, TaskRows]) -> SurfaceFrame:

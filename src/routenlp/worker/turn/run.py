@@ -5,7 +5,8 @@
       └───────┴── nothing to learn ──▶ end            └── rejected ──▶ end
 
 Only tasks with lessons take part from `teach` on: the others are as they were, bit for bit, and nothing is gated of
-them. A task whose gate rows could prove nothing gets no lessons.
+them. A task whose gate rows could prove nothing gets no lessons; and one that its lessons made worse, as calibration
+rows show, is put back to what it was before the gate looks, so that it does not reject the others with it.
 
 Every stage leaves what it decided on in the turn's journal. After a kill the next turn goes on: stages that were
 finished are read, the one that was not is done again. What serves is touched by none of them: the gate moves a
@@ -14,6 +15,7 @@ candidate into the shadow, beside the policy in force.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
@@ -28,7 +30,7 @@ from routenlp.grading.metrics import metric
 from routenlp.loop.compared import as_evidence
 from routenlp.loop.contamination import refuse_overlap, take_prints
 from routenlp.loop.delta import Spent, next_level, row_keys
-from routenlp.loop.gate import Bar, judge
+from routenlp.loop.gate import Bar, judge, losing
 from routenlp.loop.lessons import Lesson, Taught, ask_teacher
 from routenlp.loop.lifecycle import State
 from routenlp.settings import Settings
@@ -46,7 +48,7 @@ from routenlp.types import ClusterSpace, Example, Query
 from routenlp.worker.trial import promises_of
 from routenlp.worker.turn.compare import compare
 from routenlp.worker.turn.journal import Journal, Stage, journals, open_journal
-from routenlp.worker.turn.learn import make_candidate
+from routenlp.worker.turn.learn import TaskProof, make_candidate
 from routenlp.worker.turn.plan import DAY_S, Limits, TurnPlan, plan_turn, sentence
 from routenlp.worker.turn.system import Encoders, TurnSystem, load_system
 from routenlp.worker.turn.traffic import Came, LeftOut, traffic
@@ -140,12 +142,15 @@ class _Turn:
             return self._end("nothing to learn", (*plan.left_as_they_are, silent), None)
         made = self._distilled(rows)
         candidate = self._calibrated(made, rows)
+        lost = self.journal.read(Stage.CALIBRATE)["losing"]
+        left = (*map(_left, lost.items()), *plan.left_as_they_are)
+        rows = {task: its for task, its in rows.items() if task not in lost}
         spaces = {task.task: task.space for task in plan.tasks if task.task in rows and task.space is not None}
         if not (candidate / segments.SEGMENTS).is_dir():
             segments.write(candidate, spaces)
         version = self._stored(versions, held, candidate)
         outcome, reasons = self._gated(versions, held, version, candidate, sorted(rows), spaces)
-        return self._end(outcome, (*reasons, *plan.left_as_they_are), version)
+        return self._end(outcome, (*reasons, *left), version)
 
     def _planned(self, versions: PolicyVersions) -> tuple[TurnPlan, Mapping[str, Sequence[Came]]]:
         """Looked at again after a kill, as of the moment at which it was first looked at."""
@@ -217,15 +222,27 @@ class _Turn:
         return StudentDistiller(models, current, tasks, system.encoders.plain, system.rich, settings.seed)
 
     def _calibrated(self, made: Sequence[Distilled], taught: Mapping[str, tuple[TaskRows, tuple[Lesson, ...]]]) -> Path:
+        """The candidate: without tasks that their lessons made worse, as far as calibration rows show."""
         candidate = self.journal.folder / "candidate"
         with self.stages("calibrate: router, rules and certificates") as advance:
-            if not candidate.is_dir():
+            if not self.journal.has(Stage.CALIBRATE):
                 rows = {task: its for task, (its, _) in taught.items()}
-                issued_at = datetime.fromtimestamp(self.now(), UTC)
-                alarmed = _alarmed(self.store)
-                proofs = make_candidate(self.system, made, rows, alarmed, candidate, issued_at, advance)
-                self.journal.write(Stage.CALIBRATE, {"proofs": [asdict(proof) for proof in proofs]})
+                made_of = self._made(made, rows, candidate, advance)
+                on = compare(self.system, candidate, rows, {}, lambda its: its.calibrate.examples)
+                if found := losing(on, self.order.bar):
+                    kept = {task: its for task, its in rows.items() if task not in found}
+                    made_of = self._made(made, kept, candidate, advance)
+                proofs = [asdict(proof) for proof in made_of]
+                lost = {task.task: float(task.lost.mean()) for task in on if task.n}
+                self.journal.write(Stage.CALIBRATE, {"proofs": proofs, "lost": lost, "losing": found})
         return candidate
+
+    def _made(
+        self, made: Sequence[Distilled], rows: Mapping[str, TaskRows], candidate: Path, advance: Advance
+    ) -> tuple[TaskProof, ...]:
+        shutil.rmtree(candidate, ignore_errors=True)  # of a stage that was not finished
+        issued_at = datetime.fromtimestamp(self.now(), UTC)
+        return make_candidate(self.system, made, rows, _alarmed(self.store), candidate, issued_at, advance)
 
     def _stored(self, versions: PolicyVersions, held: Held, candidate: Path) -> str:
         with self.stages("store: the candidate as a version of its own"):
@@ -324,6 +341,10 @@ def _plan(
         )
     plan = plan_turn(system, came, days, Limits(order.lessons, order.bar, looks))
     return plan, {task: its for task, (its, _) in came.items()}
+
+
+def _left(lost: tuple[str, float]) -> str:
+    return f"Task {lost[0]} stays as it is: with its lessons it loses {lost[1]:.3f} of quality on calibration rows."
 
 
 def _alarmed(store: Path) -> Collection[str]:

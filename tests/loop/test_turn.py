@@ -122,12 +122,14 @@ def test_a_gate_without_proof_rejects(root):
         assert len(versions.looks()) == 1
 
 
-def test_a_task_that_its_lessons_made_worse_is_left_as_it_was_and_the_other_goes_on(turned, root):
-    """Which of the two loses more on calibration rows is seen in another world like this one."""
-    better, worse = sorted(lost := turned[1].evidence["calibrate"]["lost"], key=lost.get)
-    bar = replace(world.LENIENT.bar, left_from=(lost[better] + lost[worse]) / 2.0)
-    ended = world.turn(root, replace(world.LENIENT, bar=bar))
-    assert ended.evidence["calibrate"]["losing"] == {worse: lost[worse]}
+def test_a_task_that_loses_is_left_as_it_was_and_the_other_goes_on(root):
+    """Where a third of the quality may be lost the candidate gives some away: on one task more than on the other."""
+    file = root / "demo" / "routenlp.yaml"
+    file.write_text(file.read_text().replace("eps: 0.005", "eps: 0.3"))
+    ended = world.turn(root, replace(world.LENIENT, bar=replace(world.LENIENT.bar, left_from=0.1)))
+    calibrated = ended.evidence["calibrate"]
+    (worse,), (better,) = calibrated["losing"], [proof["task"] for proof in calibrated["proofs"]]
+    assert calibrated["lost"][better] < 0.1 < calibrated["lost"][worse]
     assert [found["task"] for found in ended.evidence["gate"]["quality"]] == [better]
     assert any(reason.startswith(f"Task {worse} stays as it is") for reason in ended.reasons)
     with read_versions(world.store_in(root)) as versions:

@@ -8,7 +8,6 @@ whatever the judge is worth; without such a part nothing is proved.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +23,7 @@ from routenlp.conformal.predictions import Gold, corrected, loss_bounds, span, t
 from routenlp.conformal.quality_ratio import quality_ratio
 from routenlp.conformal.verdict import Found, Method, Status, Verdict
 from routenlp.contracts import Router, StopRule
+from routenlp.draws import draw
 from routenlp.errors import IllegalMove
 from routenlp.replay.backtest.certify import Rehearsal, Replays, Target, cheapest_step, labels_still_needed
 from routenlp.replay.certify_tasks import choose
@@ -109,7 +109,7 @@ def play(router: Router, rule: StopRule, task: str, rungs: Sequence[Rung], rows:
 
 def is_guide(row_id: str) -> bool:
     """Whether an audit chooses where the walk begins, by a draw that looks at nothing but its id."""
-    return int.from_bytes(hashlib.sha256(b"guide\0" + row_id.encode()).digest()[:4]) < GUIDE_SHARE * 2.0**32
+    return draw("guide", row_id) < GUIDE_SHARE
 
 
 def walk_audits(

@@ -142,7 +142,7 @@ class _Turn:
             return self._end("nothing to learn", (*plan.left_as_they_are, silent), None)
         made = self._distilled(rows)
         candidate = self._calibrated(made, rows)
-        lost = self.journal.read(Stage.CALIBRATE)["losing"]
+        lost = self.journal.read(Stage.CALIBRATE).get("losing", {})
         left = (*map(_left, lost.items()), *plan.left_as_they_are)
         rows = {task: its for task, its in rows.items() if task not in lost}
         spaces = {task.task: task.space for task in plan.tasks if task.task in rows and task.space is not None}

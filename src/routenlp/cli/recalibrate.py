@@ -11,13 +11,12 @@ from pathlib import Path
 
 from routenlp.cli.screen import open_console, show_lines, write_json
 from routenlp.cli.serve import settings_file
-from routenlp.drift.recalibration import Trigger
 from routenlp.errors import MissingData, SettingsError
 from routenlp.settings import Settings, load
 from routenlp.store.policy_versions import PolicyVersions
 from routenlp.store.sql.database import locate, mapped, open_store
 from routenlp.store.sql.recalibrations import Attempt
-from routenlp.worker.recalibration import Reason, Recalibrator
+from routenlp.worker.recalibration import Recalibrator
 
 
 @contextmanager
@@ -43,7 +42,7 @@ def run(
         if now is None:
             raise MissingData("policy", "is not there: nothing was trained", "Run `routenlp train`, or name a folder.")
         tasks = [task] if task is not None else sorted(now.policy.tasks)
-        attempts = [again.attempt(Reason(name, Trigger.HAND), dry_run=dry_run) for name in tasks]
+        attempts = again.by_hand(tasks, dry_run=dry_run)
     lines = [line for attempt in attempts for line in attempt_words(attempt)]
     said = ["Nothing was changed: this is what would be done."] if dry_run else []
     show_lines(open_console(stderr=json_target == "-"), ["", *lines, *said, ""])
@@ -56,15 +55,16 @@ def run(
 def attempt_words(attempt: Attempt) -> list[str]:
     """What came of it, and what is needed next."""
     found = attempt.evidence
+    tasks = ", ".join(found.get("tasks", [attempt.task]))
     if attempt.result == "refused":
-        return [f"{attempt.task}: not calibrated. {found['reason']}"]
+        return [f"{tasks}: not calibrated. {found['reason']}"]
     if attempt.result != "active":
-        return [f"{attempt.task}: {attempt.result}. {found['reason']} {_needed(found)} What served goes on."]
+        return [f"{tasks}: {attempt.result}. {found['reason']} {_needed(found)} What served goes on."]
     cost = found["cost_ratio"]
     price = "" if cost is None else f" It costs {cost:.3f} of the top tier alone, on these audits."
     served = "would serve" if attempt.version is None else f"serves as policy {attempt.version}"
     return [
-        f"{attempt.task}: {found['status']} on {found['n']:,} audits, by {found['method']} at delta "
+        f"{tasks}: {found['status']} on {found['n']:,} audits, by {found['method']} at delta "
         f"{found['level']:.4f}; policy {found['step']} of {found['policies']} {served}.{price}"
     ]
 

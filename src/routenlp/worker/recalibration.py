@@ -122,6 +122,14 @@ class Recalibrator:
                 return None
         return Reason(task, trigger)
 
+    def by_hand(self, tasks: Sequence[str], *, dry_run: bool = False) -> list[Attempt]:
+        """Each of them once, those of one pool together. Raises what `attempt` raises."""
+        found: list[Attempt] = []
+        for task in tasks:
+            if not any(task in attempt.evidence.get("tasks", ()) for attempt in found):
+                found.append(self.attempt(Reason(task, Trigger.HAND), dry_run=dry_run))
+        return found
+
     def attempt(self, reason: Reason, *, dry_run: bool = False) -> Attempt:
         """Calibrates the task, whatever the reason. Raises `LockHeld` where a turn or a person moves policies.
 

@@ -136,6 +136,13 @@ def test_an_attempt_is_one_look_at_the_rows_of_each(tmp_path):
     assert len(recalibrations.attempts(again.connection, "quick")) == 2
 
 
+def test_by_hand_a_pool_is_tested_once(tmp_path):
+    again = recalibrator(tmp_path, both(tmp_path))
+    assert [(attempt.task, attempt.evidence["looks"]) for attempt in again.by_hand(["intent", "quick"])] == [
+        ("intent", 0)
+    ]
+
+
 def test_after_an_alarm_of_one_only_later_audits_of_all_count(tmp_path):
     connection = both(tmp_path)
     again = recalibrator(tmp_path, connection)

@@ -218,9 +218,11 @@ class Recalibrator:
 
     def _earlier(self, tasks: Sequence[str]) -> list[Mapping[str, Any]]:
         """Evidence of earlier attempts that tested rows of any of these tasks, the oldest first; each once."""
-        found = [a for task in tasks for a in recalibrations.attempts(self.connection, task) if a.tested]
-        once = {(a.at_s, str(a.evidence["task"])): a.evidence for a in found}
-        return [once[key] for key in sorted(once)]
+        # An attempt at a pool is on record for each of its tasks; its own is the one that gave the reason.
+        every = [
+            a for a in recalibrations.attempts(self.connection) if a.tested and a.task == a.evidence.get("task", a.task)
+        ]
+        return [a.evidence for a in every if not set(tasks).isdisjoint(a.evidence.get("tasks", [a.task]))]
 
     def _walked(
         self, policy: Policy, rungs: tuple[Rung, ...], kept: KeptLadder | None, split: Split, asked: Wanted

@@ -127,8 +127,8 @@ def test_a_task_without_a_certificate_is_calibrated_once_it_has_labels(tmp_path)
 
 def test_a_second_attempt_on_the_same_rows_spends_what_is_left_of_delta(tmp_path):
     again = recalibrator(tmp_path, audits(tmp_path, range(60)))
-    levels = [again.attempt(BY_HAND).evidence["level"] for _ in range(2)]
-    assert levels == pytest.approx([0.075, 0.01875])
+    levels = [again.attempt(BY_HAND).evidence["level"] for _ in range(3)]
+    assert levels == pytest.approx([0.075, 0.01875, 0.0046875])
 
 
 def test_a_dry_run_changes_nothing(tmp_path):

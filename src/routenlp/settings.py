@@ -243,6 +243,12 @@ class Settings(_Frozen, frozen=True):
     seed: int = 0
     """Of everything that draws: samples, fits, bootstraps."""
 
+    def top_of(self, task: str) -> str:
+        """The last tier that `task` allows: what its other tiers are compared with."""
+        given = self.tasks.get(task)
+        allowed = None if given is None else given.allowed_tiers
+        return next(t.name for t in reversed(self.portfolio) if allowed is None or t.name in allowed)
+
 
 def load(path: Path | None, environ: Mapping[str, str], *, default: str) -> Settings:
     """Settings from the file at `path`, or from the YAML text `default`, overridden by `environ`.

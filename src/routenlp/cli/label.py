@@ -25,8 +25,8 @@ def run_export(
     """Writes queries that wait for a person; refuses to overwrite."""
     if out.exists():
         raise SettingsError("routenlp label export", f"{str(out)!r} exists already", "Name a new file.")
-    given = _settings(settings, environ)
-    most, store = _most(given, most), _store(given)
+    given = given_settings(settings, environ)
+    most, store = _most(given, most), existing_store(given)
     connection = open_store(store)
     try:
         with mapped(store):
@@ -40,14 +40,14 @@ def run_export(
 
 def run_import(settings: Path | None, environ: Mapping[str, str], file: Path, grader: str) -> None:
     """Stores what a person filled in; nothing of a file with an error in it."""
-    given = _settings(settings, environ)
-    store = _store(given)
+    given = given_settings(settings, environ)
+    store = existing_store(given)
     content = ContentPolicy(given.content.store, given.content.retain_days, given.content.redact)
     metrics = {name: task.metric for name, task in given.tasks.items()}
     connection = open_store(store)
     try:
         with mapped(store):
-            lines, judged = _lines(file), given.judge is not None
+            lines, judged = numbered_lines(file), given.judge is not None
             done = import_labels(connection, lines, metrics, content, grader=grader, now_s=time.time(), judged=judged)
     finally:
         connection.close()
@@ -60,16 +60,22 @@ def run_serve(
 ) -> None:
     """The page in this person's own browser, until a signal. Nobody else reaches it: it listens on the loopback."""
     check_installed("routenlp label serve")
-    given = _settings(settings, environ)
-    from routenlp.worker.label_page import serve
+    given = given_settings(settings, environ)
+    from routenlp.worker.label_page.app import LabelPage
+    from routenlp.worker.label_page.queue import Queue
+    from routenlp.worker.page import serve
 
-    most, store = _most(given, most), _store(given)
+    most, store = _most(given, most), existing_store(given)
     connection = open_store(store)
     try:
         with mapped(store):
             tasks = [task] if task else tasks_by_need(connection)
             names = [name for one in tasks for name in draw_waiting(connection, one, most)]
-            serve.run(connection, names, given, port=port, grader=grader, said=_say_address)
+            metrics = {name: task.metric for name, task in given.tasks.items()}
+            content = ContentPolicy(given.content.store, given.content.retain_days, given.content.redact)
+            judged = given.judge is not None
+            page = LabelPage(connection, Queue(connection, names), metrics, content, judged, grader, time.time)
+            serve.run(page.answer, port=port, said=lambda address: say_address(address, len(names), "grade"))
     finally:
         connection.close()
 
@@ -83,19 +89,22 @@ def _most(settings: Settings, named: int | None) -> int:
     return most
 
 
-def _say_address(address: str, waiting: int) -> None:
+def say_address(address: str, waiting: int, of: str) -> None:
+    """Where the page is. `of`: what a person gives there, such as a grade."""
     says = [f"{waiting:,} queries wait. Open this address here, and give it to nobody:", "", f"  {address}", ""]
-    show_lines(open_console(stderr=False), [*says, "Ctrl-C ends it; every grade is stored when it is sent."])
+    show_lines(open_console(stderr=False), [*says, f"Ctrl-C ends it; every {of} is stored when it is sent."])
 
 
-def _settings(file: Path | None, environ: Mapping[str, str]) -> Settings:
+def given_settings(file: Path | None, environ: Mapping[str, str]) -> Settings:
+    """From `file`, or routenlp.yaml of this folder. Raises `SettingsError` where there is neither."""
     chosen = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     if chosen is None:
         raise SettingsError("--settings", "is not given", "Name the gateway's settings: they say how tasks are graded.")
     return load(chosen, environ, default="")
 
 
-def _store(settings: Settings) -> Path:
+def existing_store(settings: Settings) -> Path:
+    """Where the settings' store lies; raises `SettingsError` or `StoreError` where there is none."""
     if settings.store is None:
         raise SettingsError("store", "is not given", "Give store.url.")
     path = locate(settings.store.url)
@@ -103,11 +112,12 @@ def _store(settings: Settings) -> Path:
     return path
 
 
-def _lines(file: Path) -> Iterator[tuple[str, str]]:
+def numbered_lines(file: Path, wrote: str = "label export") -> Iterator[tuple[str, str]]:
+    """Where each line that is not empty stands, and its text. `wrote`: the command that wrote such a file."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise MissingData(str(file), f"cannot be read ({exc})", "Name a file that label export wrote.") from exc
+        raise MissingData(str(file), f"cannot be read ({exc})", f"Name a file that {wrote} wrote.") from exc
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             yield f"{file}, line {number}", line

@@ -14,6 +14,10 @@ SettingsFile = Annotated[
 label = typer.Typer(
     help="Gold labels: audited queries to a page or a file, and back with what people say.", no_args_is_help=True
 )
+compare = typer.Typer(
+    help="Human evaluation: people compare served answers with the top tier's, blind.", no_args_is_help=True
+)
+Rater = Annotated[str, typer.Option(help="Who compares: a person.")]
 
 alarms = typer.Typer(help="Tasks whose quality has fallen under what was promised.", no_args_is_help=True)
 
@@ -21,6 +25,7 @@ alarms = typer.Typer(help="Tasks whose quality has fallen under what was promise
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.add_typer(label, name="label")
+    app.add_typer(compare, name="compare")
     app.command("worker")(worker_command)
     app.add_typer(alarms, name="alarms")
     app.command("recalibrate")(recalibrate_command)
@@ -99,6 +104,45 @@ def serve_command(
     from routenlp.cli import label as command
 
     command.run_serve(settings, os.environ, task, most, port, grader)
+
+
+@compare.command("export")
+def compare_export_command(
+    out: Annotated[Path, typer.Argument(help="A new file of JSON lines.")],
+    rater: Rater,
+    task: Annotated[str | None, typer.Option(help="Of this task alone; else of all whose answers are texts.")] = None,
+    most: Annotated[int, typer.Option("-n", "--most", help="About so many of each task, drawn at random.")] = 100,
+    settings: SettingsFile = None,
+) -> None:
+    """Writes queries that a cheaper tier answered, with its answer and the top tier's as A and B in a random order."""
+    from routenlp.cli import compare as command
+
+    command.run_export(settings, os.environ, out, rater, task, most)
+
+
+@compare.command("import")
+def compare_import_command(
+    file: Annotated[Path, typer.Argument(help="What export wrote, with verdicts filled in: A, B or tie.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Stores verdicts; the same again changes nothing, and nothing of a file with an error is stored."""
+    from routenlp.cli import compare as command
+
+    command.run_import(settings, os.environ, file)
+
+
+@compare.command("serve")
+def compare_serve_command(
+    rater: Rater,
+    task: Annotated[str | None, typer.Option(help="Of this task alone; else of all whose answers are texts.")] = None,
+    most: Annotated[int, typer.Option("-n", "--most", help="About so many of each task, drawn at random.")] = 100,
+    port: Annotated[int, typer.Option(help="On the loopback; 0: any that is free.")] = 0,
+    settings: SettingsFile = None,
+) -> None:
+    """Opens a page on this machine alone, where a person compares what export would write, in the same order."""
+    from routenlp.cli import compare as command
+
+    command.run_serve(settings, os.environ, rater, task, most, port)
 
 
 @alarms.command("list")

@@ -43,15 +43,17 @@ def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
     """Score interval of a proportion (Wilson 1927), for n independent rows. Nothing is known at n = 0."""
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n} rows")
-    if n == 0:
-        return UNKNOWN
+    return wilson_share(successes / n, n, confidence=confidence) if n else UNKNOWN
+
+
+def wilson_share(share: float, n: float, *, confidence: float = 0.95) -> Interval:
+    """The same for rows that are worth n independent ones, which need not be whole. n > 0."""
     z2 = _z(confidence) ** 2
-    share = successes / n
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     # At the ends the bound equals the estimate exactly; rounding must not put it beyond.
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == n else centre + half
+    low = 0.0 if share == 0.0 else centre - half
+    high = 1.0 if share == 1.0 else centre + half
     return Interval(share, low, high)
 
 
@@ -148,13 +150,13 @@ class RatioDraws:
 
     def interval(self, system: str) -> Interval:
         """Percentile interval of one system's ratio."""
-        return _percentile(self.estimates[system], self.draws[system], self.confidence)
+        return percentile(self.estimates[system], self.draws[system], self.confidence)
 
     def difference(self, first: str, second: str) -> Interval:
         """Percentile interval of first minus second, draw by draw."""
         left, right = self.estimates[first], self.estimates[second]
         estimate = None if left is None or right is None else left - right
-        return _percentile(estimate, self.draws[first] - self.draws[second], self.confidence)
+        return percentile(estimate, self.draws[first] - self.draws[second], self.confidence)
 
 
 def paired_bootstrap(
@@ -175,18 +177,43 @@ def paired_bootstrap(
         rows = (len(ratio.numerators), len(ratio.denominators))
         if rows != (len(groups), len(groups)):
             raise ValueError(f"{name!r} has {rows[0]} and {rows[1]} rows, where {len(groups)} are grouped")
-    member, count = _membership(groups)
-    sums = {name: _group_sums(ratio, member, count) for name, ratio in systems.items()}
-    estimates = {name: _ratio_or_none(part.sum(axis=0)) for name, part in sums.items()}
-    if count < 2 or not systems:
+    if not systems:
+        return RatioDraws({}, {}, confidence)
+    columns = np.stack([c for ratio in systems.values() for c in (ratio.numerators, ratio.denominators)], axis=1)
+    whole, drawn = group_draws(columns, groups, seed=seed, draws=draws)
+    estimates = {name: _ratio_or_none(whole[2 * i : 2 * i + 2]) for i, name in enumerate(systems)}
+    if not len(drawn):
         return RatioDraws(estimates, dict.fromkeys(systems, np.empty(0)), confidence)
-    stacked = np.concatenate(list(sums.values()), axis=1)
-    rng = np.random.default_rng([seed, _fingerprint(groups)])
-    drawn = np.concatenate([weights @ stacked for weights in _weights(rng, count, draws)])
     numerators, denominators = drawn[:, 0::2], drawn[:, 1::2]
     ratios = np.full_like(numerators, np.nan)
     np.divide(numerators, denominators, out=ratios, where=denominators != 0.0)
     return RatioDraws(estimates, {name: ratios[:, i] for i, name in enumerate(systems)}, confidence)
+
+
+def group_draws(
+    columns: FloatArray, groups: Sequence[str], *, seed: int, draws: int = DRAWS
+) -> tuple[FloatArray, FloatArray]:
+    """Sums of `columns`, shape (rows, m), over the rows as they are, shape (m,), and over each draw of whole groups,
+    shape (draws, m): no draws under two groups. What is drawn follows from `seed` and the set of groups alone."""
+    member, count = _membership(groups)
+    sums = np.stack([np.bincount(member, weights=column, minlength=count) for column in columns.T], axis=1)
+    if count < 2:
+        return sums.sum(axis=0), np.empty((0, columns.shape[1]))
+    rng = np.random.default_rng([seed, _fingerprint(groups)])
+    return sums.sum(axis=0), np.concatenate([weights @ sums for weights in _weights(rng, count, draws)])
+
+
+def percentile(estimate: float | None, draws: FloatArray, confidence: float = 0.95) -> Interval:
+    """Percentile interval of a figure from its value in each draw, NaN where it has none.
+
+    No bounds where more draws are undefined than the interval may miss: they could lie anywhere.
+    """
+    defined = draws[~np.isnan(draws)]
+    tail = (1.0 - confidence) / 2.0
+    if estimate is None or len(draws) == 0 or len(draws) - len(defined) > tail * len(draws):
+        return Interval(estimate, None, None)
+    low, high = np.quantile(defined, [tail, 1.0 - tail])
+    return Interval(estimate, float(low), float(high))
 
 
 def over_tasks(tasks: Sequence[RatioDraws], weights: Sequence[float] | None = None) -> RatioDraws:
@@ -229,12 +256,6 @@ def _membership(groups: Sequence[str]) -> tuple[NDArray[np.int64], int]:
     return np.array([number[name] for name in groups], dtype=np.int64), len(number)
 
 
-def _group_sums(ratio: RowRatio, member: NDArray[np.int64], count: int) -> FloatArray:
-    """Shape (groups, 2): numerators and denominators summed within each group."""
-    columns = (ratio.numerators, ratio.denominators)
-    return np.stack([np.bincount(member, weights=column, minlength=count) for column in columns], axis=1)
-
-
 def _fingerprint(groups: Sequence[str]) -> int:
     names = "\0".join(sorted(set(groups)))
     return int.from_bytes(hashlib.sha256(names.encode("utf-8", "surrogatepass")).digest()[:8], "big")
@@ -252,13 +273,3 @@ def _weights(rng: np.random.Generator, count: int, draws: int) -> Iterator[Float
 
 def _ratio_or_none(sums: FloatArray) -> float | None:
     return float(sums[0] / sums[1]) if sums[1] != 0.0 else None
-
-
-def _percentile(estimate: float | None, draws: FloatArray, confidence: float) -> Interval:
-    """No bounds where more draws are undefined than the interval may miss: they could lie anywhere."""
-    defined = draws[~np.isnan(draws)]
-    tail = (1.0 - confidence) / 2.0
-    if estimate is None or len(draws) == 0 or len(draws) - len(defined) > tail * len(draws):
-        return Interval(estimate, None, None)
-    low, high = np.quantile(defined, [tail, 1.0 - tail])
-    return Interval(estimate, float(low), float(high))

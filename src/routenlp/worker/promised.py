@@ -33,7 +33,5 @@ class Promises:
         given = self._settings.tasks.get(task)
         if given is None:
             return None
-        names = tuple(tier.name for tier in self._settings.portfolio)
-        top = next(name for name in reversed(names) if given.allowed_tiers is None or name in given.allowed_tiers)
         target = given.eps if given.guarantee == "quality_ratio" else given.alpha
-        return Promised(given.guarantee, target, given.handled_at, top)
+        return Promised(given.guarantee, target, given.handled_at, self._settings.top_of(task))

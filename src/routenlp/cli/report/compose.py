@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from routenlp.bench.six_tasks.table import Table
 from routenlp.cli.report import history_tables as history
+from routenlp.cli.report import human_tables as human
 from routenlp.cli.report import task_tables as tasks
 from routenlp.cli.report.cells import day, plural, usd
 from routenlp.cli.report.document import Document, Section
@@ -24,7 +25,15 @@ def compose(found: Figures, read: Gathered, now_s: float) -> Document:
         _about(found.period, read, now_s),
         facts(found),
         summary(found, read),
-        (_quality(found, read), _money(found), _changes(found), _sampling(found, read), _unknown(found), _how()),
+        (
+            _quality(found, read),
+            *_human(found),
+            _money(found),
+            _changes(found),
+            _sampling(found, read),
+            _unknown(found),
+            _how(),
+        ),
     )
 
 
@@ -45,6 +54,13 @@ def _quality(found: Figures, read: Gathered) -> Section:
     standing = (tasks.promise_table(read.standing),) if read.standing else ()
     more = _there(tasks.missing_table(found), tasks.judged_table(found))
     return Section("Quality against target", words, (*standing, tasks.quality_table(found), *more))
+
+
+def _human(found: Figures) -> tuple[Section, ...]:
+    if not found.human:
+        return ()
+    tables = _there(human.human_table(found.human), human.raters_table(found.human))
+    return (Section("Human evaluation", human.human_words(found.human), tables),)
 
 
 def _money(found: Figures) -> Section:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from routenlp import wiring
+from routenlp.cli.compare import to_compare
 from routenlp.cli.promises import Told, promises
 from routenlp.replay.report.changes import History
 from routenlp.replay.report.figures import Records, Turns
@@ -18,6 +19,7 @@ from routenlp.store.policy_versions import PolicyVersions
 from routenlp.store.sql import reported
 from routenlp.store.sql.database import mapped, open_reader
 from routenlp.store.sql.monitoring import every_alarm
+from routenlp.store.sql.pairs import reported_pairs
 from routenlp.store.sql.recalibrations import attempts
 from routenlp.store.sql.reported import Period, ReportedAudit
 from routenlp.worker.turn.journal import Stage, journals
@@ -70,15 +72,15 @@ def _records(
         _history(connection, store),
         _turns(store, period),
         promised,
+        reported_pairs(connection, period),
+        None if settings is None else to_compare(settings),
     )
 
 
 def _beside_top(audit: ReportedAudit, settings: Settings) -> ReportedAudit:
     """Under `audit.tiers` an audit may lack the task's last tier: then it compares with nothing."""
-    task = settings.tasks.get(audit.task)
-    allowed = None if task is None else task.allowed_tiers
-    top = [tier.name for tier in settings.portfolio if allowed is None or tier.name in allowed][-1]
-    return audit if audit.top == top else replace(audit, top_usd=None, qualities={})
+    same = audit.top == settings.top_of(audit.task)
+    return audit if same else replace(audit, top_usd=None, qualities={})
 
 
 def _history(connection: sqlite3.Connection, store: Path) -> History:

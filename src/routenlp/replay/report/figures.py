@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from routenlp.replay.report.changes import Changes, History, changes
+from routenlp.replay.report.human import HumanEvaluation, human_evaluation
 from routenlp.replay.report.quality import Promise, TaskQuality, task_quality
 from routenlp.replay.report.sampling import TaskSampling, sampling
 from routenlp.replay.report.savings import Measured, Savings, measure, measure_task, spent_on
 from routenlp.replay.report.timeline import Timeline, timeline
 from routenlp.replay.report.unknown import not_known
 from routenlp.replay.report.usable import sort_audits
+from routenlp.store.sql.pairs import ReportedPair
 from routenlp.store.sql.reported import AuditSpend, Kept, Period, ReportedAudit, Traffic
 
 
@@ -37,6 +39,10 @@ class Records:
     turns: Turns
     promises: Mapping[str, Promise] | None
     """By task; None where no settings were read."""
+    pairs: Sequence[ReportedPair] = ()
+    """Drawn for people to compare."""
+    to_compare: Mapping[str, str] | None = None
+    """Tasks whose answers are texts, and the tier that theirs are compared with; None where no settings were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ class Figures:
     last_s: float | None
     savings: Savings
     quality: tuple[TaskQuality, ...]
+    human: tuple[HumanEvaluation, ...]
+    """Of tasks whose answers are texts, and of others that people compared."""
     changes: Changes
     sampling: tuple[TaskSampling, ...]
     kept: Kept
@@ -78,9 +86,18 @@ def figures(records: Records, *, seed: int) -> Figures:
         max((t.last_s for t in traffic), default=None),
         savings,
         quality,
+        tuple(_human(records, tasks, seed)),
         changes(records.history, records.period),
         sampled,
         records.kept,
         line,
         tuple(not_known(savings, quality, sampled, line, records.kept, promised=records.promises is not None)),
     )
+
+
+def _human(records: Records, tasks: Sequence[str], seed: int) -> Iterator[HumanEvaluation]:
+    of_texts = records.to_compare or {}
+    drawn = {pair.task for pair in records.pairs}
+    for task in tasks:
+        if task in drawn or task in of_texts:
+            yield human_evaluation(task, records.pairs, of_texts.get(task), seed=seed)

@@ -50,3 +50,14 @@ SHADOWED_BETWEEN = "SELECT count(*) FROM shadowed WHERE at_s >= ? AND at_s < ?"
 POLICIES_SERVED = """
 SELECT policy, min(at_s), max(at_s), count(*) FROM traces GROUP BY policy ORDER BY min(at_s)
 """
+REPORTED_PAIRS = f"""
+SELECT pairs.trace_id, audits.task, audits.propensity * audits.pair_propensity, pairs.top_tier, pairs.same,
+       traces.detail
+FROM pairs JOIN audits ON audits.trace_id = pairs.trace_id JOIN traces ON traces.id = pairs.trace_id
+{_REPORTED_OF} ORDER BY pairs.trace_id
+"""  # noqa: S608
+REPORTED_RATINGS = f"""
+SELECT ratings.trace_id, rater, verdict, served_first
+FROM ratings JOIN audits ON audits.trace_id = ratings.trace_id
+{_REPORTED_OF} AND verdict IS NOT NULL ORDER BY ratings.trace_id, rater
+"""  # noqa: S608

@@ -302,6 +302,28 @@ CREATE TABLE policy_tasks (
 ) WITHOUT ROWID;
 """
 
+_VERSION_9 = """
+ALTER TABLE audits ADD COLUMN pair_propensity REAL;
+
+CREATE TABLE pairs (
+  trace_id TEXT PRIMARY KEY,
+  at_s REAL NOT NULL,
+  served_tier TEXT NOT NULL,
+  top_tier TEXT NOT NULL,
+  same INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE ratings (
+  id TEXT PRIMARY KEY,
+  trace_id TEXT NOT NULL,
+  rater TEXT NOT NULL,
+  served_first INTEGER NOT NULL,
+  verdict TEXT CHECK (verdict IN ('win', 'tie', 'loss')),
+  rated_s REAL,
+  UNIQUE (trace_id, rater)
+) WITHOUT ROWID;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     _VERSION_1,
     _VERSION_2,
@@ -311,6 +333,7 @@ MIGRATIONS: tuple[str, ...] = (
     _VERSION_6,
     _VERSION_7,
     _VERSION_8,
+    _VERSION_9,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

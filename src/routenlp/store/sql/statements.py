@@ -378,3 +378,20 @@ UNLABELLED_AUDITS = """
 SELECT trace_id, task FROM audits
 WHERE state = 'answered' AND NOT EXISTS (SELECT 1 FROM gold WHERE gold.trace_id = audits.trace_id)
 """
+
+PAIRABLE = """
+SELECT audits.trace_id, traces.tier FROM audits
+JOIN traces ON traces.id = audits.trace_id JOIN content ON content.trace_id = audits.trace_id
+WHERE audits.task = ? AND audits.state IN ('answered', 'graded') AND traces.tier <> ?
+  AND json_extract(audits.tiers, '$[#-1]') = ? ORDER BY audits.trace_id
+"""
+DRAW_PAIR = "UPDATE audits SET pair_propensity = max(coalesce(pair_propensity, 0), ?) WHERE trace_id = ?"
+PAIR_SHARES = "SELECT trace_id, pair_propensity FROM audits WHERE task = ? AND pair_propensity IS NOT NULL"
+PUT_PAIR = "INSERT OR IGNORE INTO pairs (trace_id, at_s, served_tier, top_tier, same) VALUES (?, ?, ?, ?, ?)"
+ASK_RATER = """
+INSERT INTO ratings (id, trace_id, rater, served_first) VALUES (?, ?, ?, ?) ON CONFLICT (trace_id, rater) DO NOTHING
+"""
+_RATING = "SELECT ratings.id, ratings.trace_id, rater, served_first, served_tier, top_tier, verdict FROM ratings"
+RATING = f"{_RATING} JOIN pairs ON pairs.trace_id = ratings.trace_id WHERE ratings.id = ?"
+RATING_OF = f"{_RATING} JOIN pairs ON pairs.trace_id = ratings.trace_id WHERE ratings.trace_id = ? AND rater = ?"
+PUT_VERDICT = "UPDATE ratings SET verdict = ?, rated_s = ? WHERE id = ? AND verdict IS NOT ?"

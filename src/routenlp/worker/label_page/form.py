@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
-MOST_BYTES = 256 << 10
-"""Of a whole form; a reference that is longer belongs in a file."""
-_MOST_FIELDS = 64
+from routenlp.worker.page.fields import BadForm, read_fields
+
 _QUALITY = "quality-"
-
-
-class BadForm(Exception):
-    """It cannot be read; the text says why, for the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +28,8 @@ class Filled:
 
 
 def read_form(body: bytes) -> Filled:
-    """Raises `BadForm`. A field said twice, or one that the page does not have, is an error and not passed over."""
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=_MOST_FIELDS,
-        )
-    except ValueError as exc:
-        raise BadForm("The form could not be read.") from exc
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise BadForm("A field came twice.")
+    """Raises `BadForm`, for a field that the page does not have too."""
+    fields = read_fields(body)
     quality = {name.removeprefix(_QUALITY): value for name, value in fields.items() if name.startswith(_QUALITY)}
     unknown = [name for name in fields if name not in ("id", "reference", "put-off") and not name.startswith(_QUALITY)]
     if unknown or not fields.get("id"):

@@ -52,7 +52,7 @@ class HumanEvaluation:
     verdicts: int
     raters: int
     groups: int
-    """Conversations of the pairs that count."""
+    """Conversations of those compared; under `MIN_GROUPS` shares have no interval."""
     win: Interval
     tie: Interval
     loss: Interval
@@ -74,7 +74,6 @@ class HumanEvaluation:
 def human_evaluation(task: str, pairs: Sequence[ReportedPair], top: str | None, *, seed: int) -> HumanEvaluation:
     """Of the task's pairs; `top`: its last tier, None where no settings say."""
     mine = [pair for pair in pairs if pair.task == task and top in (None, pair.top)]
-    counting = [pair for pair in mine if pair.same or pair.verdicts]
     asked = [pair for pair in mine if pair.verdicts]
     win, tie, loss, good = _shares(mine, seed)
     return HumanEvaluation(
@@ -84,7 +83,7 @@ def human_evaluation(task: str, pairs: Sequence[ReportedPair], top: str | None, 
         len(asked),
         sum(len(pair.verdicts) for pair in asked),
         len({rater for pair in asked for rater in pair.verdicts}),
-        len({pair.group for pair in counting}),
+        len({pair.group for pair in asked}),
         win,
         tie,
         loss,
@@ -107,11 +106,15 @@ def _shares(pairs: Sequence[ReportedPair], seed: int) -> tuple[Interval, Interva
     columns = np.column_stack([np.ones(len(pairs)), same, asked, said]) * weight[:, None]
     sums, drawn = group_draws(columns, groups, seed=seed)
     found, draws = _of_sums(sums[None])[0], _of_sums(drawn)
-    counts = len({pair.group for pair in pairs if pair.same or pair.verdicts})
+    counting = [pair for pair in pairs if pair.same or pair.verdicts]
     most = _worth(weight * (same + asked), groups)
     # Of what nobody said even once, no draw tells how rare it is: only what was compared does, in its part of all.
     still = most if same.all() else _worth(weight * asked, groups) * float(weight.sum() / (weight @ (1.0 - same)))
-    intervals = [_interval(float(found[i]), draws[:, i], counts, most, min(still, most)) for i in range(4)]
+    several = float(np.mean([max(len(pair.verdicts), 1) for pair in counting]))
+    conversations = len({pair.group for pair in pairs if pair.verdicts or same.all()})
+    intervals = [
+        _interval(float(found[i]), draws[:, i], conversations, most * several, min(still, most)) for i in range(4)
+    ]
     return intervals[0], intervals[1], intervals[2], intervals[3]
 
 

@@ -93,6 +93,10 @@ class Estimate:
     """Median seconds that the tier is expected to take; None where the router does not say."""
     cached_usd: float = 0.0
     """What comes off that cost because the tier's prompt cache holds the conversation so far."""
+    extra_usd: float = 0.0
+    """What comes on top of it because the query does not fit one call of the tier, and is read in parts."""
+    rounds: int = 1
+    """Calls one after the other that it takes, each about as long as `latency_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Route:
     propensities: tuple[Propensity, ...] = ()
     """Of every tier that could have been the first, `first` among them; they sum to 1. Empty where the router logs
     none: unknown, which is never taken as 1."""
+    too_long: tuple[str, ...] = ()
+    """Tiers that cannot read the query, because it does not fit them: they are not called."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class ContinuationRule:
         state = sum([1 << k for k in answers])
         predicted = self._one.predict(task, expected, {k: _known(step) for k, step in answers.items()}, state)
         utility = self.of_task.get(route.task, self.utility)
-        late = self._late(utility.deadlines, task, route, steps)
+        late = self._readable(self._late(utility.deadlines, task, route, steps), route)
         decided = decide_one(predicted, state, self._relative_cost(estimates), utility, self.reach, late)
         if decided.call != STOPS:
             return Call(self.tiers[decided.call], self._why_call(predicted, decided.call, decided.answer, late))
@@ -121,10 +121,19 @@ class ContinuationRule:
         for step in steps:
             k = np.array([self._tier_at[step.answer.tier]])
             spent_s += deadlines.taken(at, k, np.array([step.answer.latency_s]))
-        by_tier = {estimate.tier: estimate.latency_s for estimate in route.estimates}
-        given = [by_tier.get(tier) for tier in self.tiers]
-        expected = np.array([[math.nan if seconds is None else math.log(seconds) for seconds in given]])
-        return deadlines.weigh(at, spent_s, expected)
+        by_tier = {estimate.tier: estimate for estimate in route.estimates}
+        usual = deadlines.latency.log_mean[task].tolist()
+        expected = [
+            _log_seconds(by_tier.get(tier), log_usual) for tier, log_usual in zip(self.tiers, usual, strict=True)
+        ]
+        return deadlines.weigh(at, spent_s, np.array([expected]))
+
+    def _readable(self, late: Late | None, route: Route) -> Late | None:
+        """A tier that cannot read the query is infeasible too."""
+        if not route.too_long:
+            return late
+        fits = np.array([[tier not in route.too_long for tier in self.tiers]])
+        return Late(np.zeros(fits.shape), fits) if late is None else Late(late.penalty, late.feasible & fits)
 
     def _to_the_top(self, steps: tuple[Step, ...]) -> Stop | Call:
         if steps and steps[-1].answer.tier == self.tiers[-1]:
@@ -142,7 +151,16 @@ class ContinuationRule:
 
 def _cost_usd(estimate: Estimate, mean_usd: float) -> float:
     usd = mean_usd if estimate.cost_usd is None else estimate.cost_usd
+    usd += estimate.extra_usd
     return max(usd - estimate.cached_usd, 0.0) if estimate.cached_usd else usd
+
+
+def _log_seconds(estimate: Estimate | None, log_usual: float) -> float:
+    """ln of the seconds that a tier is expected to take; NaN where only the task's usual is known."""
+    if estimate is None or (estimate.latency_s is None and estimate.rounds == 1):
+        return math.nan
+    one = log_usual if estimate.latency_s is None else math.log(estimate.latency_s)
+    return one + math.log(estimate.rounds)
 
 
 def _known(step: Step) -> Known:

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from routenlp.cascade.policy import Policy
+from routenlp.cascade.readable import Beyond, heed, next_readable
 from routenlp.errors import IllegalMove
 from routenlp.types import Answer, Call, Estimate, Query, Route, Step, Stop, Trace
 
@@ -44,15 +45,23 @@ class Done:
     trace: Trace
 
 
-def start(policy: Policy, query: Query, cached_usd: Mapping[str, float] | None = None) -> Ask:
+def start(
+    policy: Policy,
+    query: Query,
+    cached_usd: Mapping[str, float] | None = None,
+    beyond: Mapping[str, Beyond] | None = None,
+) -> Ask:
     """The first tier to ask. Raises `UnknownTask`; never raises on text.
 
     `cached_usd`: by tier, what its prompt cache takes off the query's cost. It can make a dearer tier be called than
-    the policy would call by itself, never a cheaper one: a certificate speaks of the policy by itself.
+    the policy would call by itself, never a cheaper one: a certificate speaks of the policy by itself. `beyond`: of the
+    tiers that the query does not fit (`cascade.readable`), with the same rule.
     """
     route = policy.route(query)
     if cached_usd:
         route = replace(route, estimates=tuple(_cheaper(e, cached_usd.get(e.tier, 0.0)) for e in route.estimates))
+    if beyond:
+        route = heed(route, beyond)
     verdict = _verdict(policy, route, ())
     if isinstance(verdict, Stop):
         raise IllegalMove("stop rule", "stopped before any tier had answered", "A rule must begin with a Call.")
@@ -79,9 +88,9 @@ def _verdict(policy: Policy, route: Route, steps: tuple[Step, ...]) -> Stop | Ca
     """The policy's own verdict, or a call of a dearer tier that holds a cache, where the rule then prefers that."""
     saved_usd = {estimate.tier: estimate.cached_usd for estimate in route.estimates if estimate.cached_usd}
     if not saved_usd:
-        return policy.next(route, steps)
-    itself = policy.next(replace(route, estimates=tuple(_cheaper(e, 0.0) for e in route.estimates)), steps)
-    shifted = policy.next(route, steps)
+        return next_readable(policy, route, steps)
+    itself = next_readable(policy, replace(route, estimates=tuple(_cheaper(e, 0.0) for e in route.estimates)), steps)
+    shifted = next_readable(policy, route, steps)
     if isinstance(shifted, Stop) or shifted.tier not in saved_usd:
         return itself
     position = policy.portfolio.position

@@ -77,7 +77,12 @@ class TierSettings(_Frozen, frozen=True):
     weights: str | None = None
     """Backend `local`: `packaged` (SmolLM2-135M-Instruct), `hub:OWNER/NAME/FILE.gguf`, or a GGUF file."""
     context: Annotated[int, msgspec.Meta(ge=256)] = 4_096
-    """Backend `local`: tokens of one query with its answer; a longer one is refused and goes to the next tier."""
+    """Backend `local`: tokens of one query with its answer; see `long_input` for a longer one."""
+    context_tokens: Annotated[int, msgspec.Meta(ge=256)] | None = None
+    """Backends over HTTP: tokens of one query with its answer. None: not known, and every query is sent. Backend
+    `local` has `context` instead."""
+    long_input: Literal["escalate", "map_reduce"] = "escalate"
+    """What becomes of a query that does not fit: the next tier's, or read in parts by this one."""
     slots: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     """Backend `local`: queries that the model answers at once."""
     port: Port | None = None
@@ -285,6 +290,11 @@ def check(settings: Settings) -> None:
             missing = "model" if tier.base_url else "base_url"
             needs = f"The backend {tier.backend} needs base_url and model."
             raise SettingsError(f"{where}.{missing}", "is not given", needs)
+        if tier.context_tokens is not None and not remote:
+            raise SettingsError(f"{where}.context_tokens", f"is not for {tier.backend}", "Backend local has context.")
+        if tier.long_input == "map_reduce" and tier.context_tokens is None and tier.backend != "local":
+            needs = "Give context_tokens: only backends over HTTP, and local, read in parts."
+            raise SettingsError(f"{where}.long_input", "is map_reduce, and the context is not known", needs)
     names = [tier.name for tier in settings.portfolio]
     for key, tiers in _named_tiers(settings):
         unknown = [name for name in tiers if name not in names]

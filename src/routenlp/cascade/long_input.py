@@ -75,9 +75,9 @@ class Window:
         return self.tokens - self.note_tokens - FRAME_TOKENS
 
     def left(self, most_tokens: int | None) -> int:
-        """For what is read, beside the answer: a quarter is kept for that, or less where the client wants less."""
-        kept = self.tokens // 4
-        return self.tokens - (kept if most_tokens is None else min(most_tokens, kept)) - FRAME_TOKENS
+        """For what is read. An eighth is kept for the answer, or what the client wants, up to a quarter."""
+        kept = self.tokens // 8 if most_tokens is None else min(max(most_tokens, 1), self.tokens // 4)
+        return self.tokens - kept - FRAME_TOKENS
 
 
 @dataclass(frozen=True, slots=True)

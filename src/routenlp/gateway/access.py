@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from routenlp.gateway.aim import Aim
 from routenlp.gateway.errors import ApiError
 from routenlp.gateway.live import Live
+from routenlp.gateway.long_tier import beyond_windows
 from routenlp.gateway.request import ChatRequest
 from routenlp.store.rates import RateLimiter
 from routenlp.store.sql.budgets import Ledger, Refused, Reservation
@@ -86,4 +87,6 @@ def _most_usd(aim: Aim, request: ChatRequest, live: Live) -> float:
     read = request.size_bytes // _CHARS_A_TOKEN + 1
     written = (request.most_tokens or ASSUMED_OUTPUT_TOKENS) * request.n
     within = min(max(written, 0), MOST_OUTPUT_TOKENS)
-    return sum(live.tiers[tier].tier.price.cost_usd(read, within) for tier in aim.tiers)
+    in_parts = beyond_windows({tier: live.tiers[tier] for tier in aim.tiers}, request)
+    extra_usd = sum(found.extra_usd for found in in_parts.values())
+    return sum(live.tiers[tier].tier.price.cost_usd(read, within) for tier in aim.tiers) + extra_usd

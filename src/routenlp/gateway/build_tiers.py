@@ -18,10 +18,12 @@ from routenlp.backends.openai_compatible.body import dialect as openai_dialect
 from routenlp.backends.recording import read_recording
 from routenlp.backends.remote.dialect import Dialect
 from routenlp.backends.remote.upstream import Limits, Upstream
+from routenlp.cascade.long_input import Window
 from routenlp.contracts import Student
 from routenlp.errors import SettingsError
 from routenlp.gateway.anthropic_tier import AnthropicTier
 from routenlp.gateway.local_tier import LocalTier
+from routenlp.gateway.long_tier import LongTier, unwrapped
 from routenlp.gateway.plain import Clerk
 from routenlp.gateway.recorded_tier import RecordedTier
 from routenlp.gateway.student_tier import StudentTier
@@ -31,6 +33,8 @@ from routenlp.portfolio.tiers import Tier
 from routenlp.settings import TierSettings
 
 CLOCK = time.perf_counter
+_PARTS_AT_ONCE = 8
+"""Of one query, at an endpoint."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +53,17 @@ class Means:
 
 def live_tier(tier: Tier, given: TierSettings, means: Means) -> LiveTier:
     """Raises `SettingsError` for what its backend needs and lacks: a key, trained students, a recording."""
-    return _BUILD[given.backend](tier, given, means)
+    made = _BUILD[given.backend](tier, given, means)
+    window = window_of(given)
+    return made if window is None else LongTier(made, window, clock=CLOCK)
+
+
+def window_of(given: TierSettings) -> Window | None:
+    """What one call of the tier can hold; None where that is not known."""
+    local = given.backend == "local"
+    tokens = given.context if local else given.context_tokens
+    at_once = given.slots if local else _PARTS_AT_ONCE
+    return None if tokens is None else Window(tokens, given.long_input, at_once)
 
 
 def secret_of(setting: str, variable: str | None, environ: Mapping[str, str]) -> str | None:
@@ -113,7 +127,7 @@ def _local_tier(tier: Tier, given: TierSettings, means: Means) -> LiveTier:
         most_tokens=min(given.max_tokens, given.context),
         port=given.port or None,
     )
-    old = means.running.get(tier.name)
+    old = unwrapped(means.running.get(tier.name))
     server = old.server if isinstance(old, LocalTier) and old.model == model else LocalServer(model)
     limits = Limits(given.connect_s, given.first_token_s, given.total_s, given.retries)
     dialect = openai_dialect(server.key)

@@ -94,10 +94,11 @@ class Course:
         self.steps.append(replace(record, accepted=error is None, error=error, cached_tokens=usage.cached.read))
 
     def failed(self, tier: str, error: UpstreamError, latency_s: float) -> None:
-        """A tier gave no answer. What it may bill for that is not known, and not much: a refusal is free."""
+        """A tier gave no answer. What it may bill for that is not known, and not much: a refusal is free. Calls that it
+        did answer, where it reads a query in parts, were paid."""
         self.upstream_s += latency_s
         word = str(error.kind) if error.status is None else f"{error.kind} {error.status}"
-        self.steps.append(StepRecord(tier, None, None, 0.0, latency_s, error=word))
+        self.steps.append(StepRecord(tier, None, None, error.paid_usd, latency_s, error=word))
 
     def scored(self, step: Step) -> None:
         """The last answer has a score."""

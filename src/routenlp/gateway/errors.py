@@ -56,6 +56,8 @@ def from_upstream(error: UpstreamError) -> ApiError:
         return ApiError(error.status, error.problem, code="upstream_refused", body=_as_it_is(error.body))
     if error.kind is Kind.UNSAYABLE:
         return ApiError(400, f"The model {error.problem}.", code="upstream_unsayable")
+    if error.kind is Kind.TOO_LONG:
+        return ApiError(400, f"The model {error.problem}.", param="messages", code="context_length_exceeded")
     headers = {} if error.retry_after_s is None else {"retry-after": f"{error.retry_after_s:g}"}
     if error.status == _OVERLOADED:
         return ApiError(

@@ -17,11 +17,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.backends.remote.failures import UpstreamError
 from routenlp.cascade.machine import Ask, Done, advance, start
 from routenlp.cascade.policy import Policy
 from routenlp.gateway.course import Course, Escalation, Why
 from routenlp.gateway.live import Live
+from routenlp.gateway.long_tier import beyond_windows
 from routenlp.gateway.request import ChatRequest
 from routenlp.gateway.tiers import LiveTier, Whole
 from routenlp.types import Query
@@ -53,7 +54,7 @@ async def serve_query(
     """
     ask = None
     if course.aim.routed and live.policy is not None:
-        ask = _start(live.policy, request, course, begin_at, cached_usd)
+        ask = _start(live.policy, live.tiers, request, course, begin_at, cached_usd)
     while ask is not None:
         name = _allowed(course, live, ask)
         if name == course.aim.tiers[-1]:
@@ -71,13 +72,14 @@ async def serve_query(
 
 def _start(
     policy: Policy,
+    tiers: Mapping[str, LiveTier],
     request: ChatRequest,
     course: Course,
     begin_at: str | None,
     cached_usd: Mapping[str, float] | None,
 ) -> Ask | None:
     query = Query(course.trace_id, course.aim.served.task, request.text, request.metadata, request.turns)
-    ask = _safely("router", course, lambda: start(policy, query, cached_usd))
+    ask = _safely("router", course, lambda: start(policy, query, cached_usd, beyond_windows(tiers, request)))
     if ask is None:
         return None
     course.route = ask.route
@@ -138,7 +140,7 @@ async def _cheap(tier: LiveTier, request: ChatRequest, course: Course) -> Whole 
         whole = await tier.whole(request, scored=True, limit_s=limit_s, last=False)
     except UpstreamError as error:
         course.failed(tier.tier.name, error, course.clock() - begun_s)
-        level = logging.INFO if error.kind is Kind.UNSAYABLE else logging.WARNING  # a refusal is no trouble
+        level = logging.INFO if error.is_no_trouble else logging.WARNING
         _LOG.log(level, "%s", error, extra={"trace_id": course.trace_id})
         return None
     course.answered(whole)

@@ -12,6 +12,7 @@ from routenlp.cascade.machine import Ask, Done, advance, start
 from routenlp.draws import draw
 from routenlp.gateway.course import Course
 from routenlp.gateway.live import Live
+from routenlp.gateway.long_tier import beyond_windows
 from routenlp.gateway.recording import top_cost_usd
 from routenlp.gateway.request import ChatRequest
 from routenlp.loop.canary import serves_candidate
@@ -104,7 +105,8 @@ async def _would_do(live: Live, other: Live, request: ChatRequest, course: Cours
     served = other.tasks.get(course.aim.served.task)
     if served is None or other.policy is None or not served.routed:
         return _at_top(live, course, course.aim.tiers[-1], 0.0)
-    ask = start(other.policy, Query(course.trace_id, served.task, request.text, request.metadata, request.turns))
+    query = Query(course.trace_id, served.task, request.text, request.metadata, request.turns)
+    ask = start(other.policy, query, beyond=beyond_windows(other.tiers, request))
     order, spent = list(other.tiers), 0.0
     while True:
         wanted = order.index(ask.tier)

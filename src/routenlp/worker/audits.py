@@ -29,6 +29,8 @@ AGAIN_S = 15.0
 """Until a failed audit is tried again: a minute, then four, then sixteen, and so on."""
 ASSUMED_TOKENS = 1_024
 """Of an answer, where none was served whose length could be gone by."""
+TOO_LONG = "too_long"
+"""The kind of error of a query that does not fit a tier: no later try would fare better."""
 LEFT_OUT = "[data]"
 """Stands for an image or a file in stored content (`store.content`)."""
 
@@ -153,7 +155,8 @@ class AuditRunner:
         state: audits.State = "answered"
         reason = None
         if failed:
-            state = "missing" if audit.tries >= TRIES else "pending"
+            never = any(answer.error == TOO_LONG for answer in failed)
+            state = "missing" if never or audit.tries >= TRIES else "pending"
             reason = f"tier_failed: {failed[0].tier} {failed[0].error}"
         texts = {answer.tier: text for answer, text in asked if text is not None}
         answers, now_s = [*served, *(answer for answer, _ in asked)], self.clock()

@@ -147,7 +147,7 @@ def test_a_longer_text_takes_no_less(tokens: int) -> None:
 
 
 def test_a_client_that_wants_a_short_answer_leaves_more_room() -> None:
-    assert WINDOW.left(10) > WINDOW.left(None) == WINDOW.left(100_000)
+    assert WINDOW.left(10) > WINDOW.left(None) > WINDOW.left(100_000) == WINDOW.left(200)
 
 
 def test_all_calls_are_added_up_and_probabilities_are_the_last_ones() -> None:

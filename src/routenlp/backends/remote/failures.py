@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """Every endpoint's breaker is open: none was asked."""
     UNSAYABLE = "unsayable"
     """The request asks for what this tier's API has no words for: it was not asked."""
+    TOO_LONG = "too_long"
+    """The query does not fit the tier's context: it was not asked, or it said so."""
 
 
 class UpstreamError(BackendError):
@@ -47,6 +49,8 @@ class UpstreamError(BackendError):
         self.status = status
         self.body = body
         self.retry_after_s = retry_after_s
+        self.paid_usd = 0.0
+        """For calls that did succeed before it, where a query takes several."""
 
     @property
     def is_the_clients(self) -> bool:
@@ -65,9 +69,30 @@ class UpstreamError(BackendError):
         """Whether the endpoint is less to be trusted after it; a refusal or a full queue says nothing about health."""
         if self.kind is Kind.STATUS:
             return self.status is not None and self.status >= 500
-        return self.kind not in (Kind.OPEN, Kind.UNSAYABLE)
+        return self.kind not in (Kind.OPEN, Kind.UNSAYABLE, Kind.TOO_LONG)
+
+    @property
+    def is_no_trouble(self) -> bool:
+        """Whether the next tier is asked as a matter of course."""
+        return self.kind in (Kind.UNSAYABLE, Kind.TOO_LONG)
 
 
+def names_overflow(status: int, body: bytes) -> bool:
+    """Whether a refusal says that the request is longer than the model's context; each API has its own words."""
+    return status in _REFUSALS and any(words in body.lower() for words in _OVERFLOW)
+
+
+_REFUSALS = frozenset({400, 413, 422, 500})
+_OVERFLOW = (
+    b"context_length_exceeded",
+    b"exceed_context_size",
+    b"maximum context length",
+    b"available context size",
+    b"exceeds the context window",
+    b"prompt is too long",
+    b"exceeds the maximum number of tokens",
+)
+"""OpenAI, llama.cpp, vLLM and Mistral, older llama.cpp, OpenAI's newer models, Anthropic, Gemini."""
 _PASSING = frozenset({408, 409, 429})
 """Statuses under 500 after which a retry may succeed."""
 _OURS = frozenset({401, 402, 403, 404, 405})

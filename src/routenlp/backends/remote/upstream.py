@@ -21,7 +21,7 @@ from routenlp.backends.remote.breaker import State
 from routenlp.backends.remote.dialect import Dialect
 from routenlp.backends.remote.endpoints import Endpoint, choose
 from routenlp.backends.remote.exchange import FAILURES, Address, Reply
-from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.backends.remote.failures import Kind, UpstreamError, names_overflow
 from routenlp.backends.remote.retry import FIRST_S, delay_s, retry_after_s
 
 T = TypeVar("T")
@@ -214,12 +214,14 @@ class Upstream:
     async def _refusal(self, response: Reply) -> UpstreamError:
         wait_s = retry_after_s(response.headers.get("retry-after"))
         body = self._without_key(await response.content.read(1 << 16)) if response.status >= 400 else b""
-        kind = Kind.STATUS if response.status >= 400 else Kind.GARBAGE
+        refused = response.status >= 400
+        overflow = names_overflow(response.status, body)
+        kind = Kind.TOO_LONG if overflow else Kind.STATUS if refused else Kind.GARBAGE
         return UpstreamError(
             self.tier,
             kind,
             f"answered with status {response.status}",
-            status=response.status if kind is Kind.STATUS else None,
+            status=response.status if refused else None,
             body=body,
             retry_after_s=wait_s,
         )

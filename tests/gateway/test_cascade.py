@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import openai
 import pytest
+from aiohttp import web
 from tests.gateway.stub import completion, in_turn, raw, silent, status, streamed
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -71,6 +72,15 @@ def test_a_failing_tier_means_the_next_one(client, stub, failure):
     response = ask(client)
     assert response.headers["x-routenlp-tier"] == "mid"
     assert response.headers["x-routenlp-steps"] == "small,mid"
+
+
+def test_an_answer_whose_log_probabilities_are_null_is_not_accepted(client, stub):
+    async def without(asked):
+        asked.body.pop("logprobs", None)
+        return web.json_response(completion(asked))
+
+    stub.behaviours["small-model"] = without
+    assert ask(client).headers["x-routenlp-steps"] == "small,mid"
 
 
 def test_only_the_last_tiers_failure_reaches_the_client(client, stub):

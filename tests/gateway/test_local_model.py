@@ -104,8 +104,15 @@ def test_a_client_that_leaves_frees_the_only_slot(client):
         assert ask(hurried, max_tokens=1).choices
 
 
-def test_a_query_longer_than_its_context_goes_to_the_next_tier(client, stub):
+def test_a_query_longer_than_its_context_goes_to_the_next_tier_unasked(client, stub):
     long = [{"role": "user", "content": "word " * 4_000}]
+    response = client.chat.completions.with_raw_response.create(model="auto:intent", messages=long)
+    assert response.headers["x-routenlp-steps"] == "mid"
+    assert stub.models == ["mid-model"]
+
+
+def test_one_that_is_longer_than_it_seems_is_refused_by_the_model_and_goes_to_the_next_tier(client, stub):
+    long = [{"role": "user", "content": "aGVsbG8gd29ybGQhIQ0KZm9vYmFyQmF6" * 130}]
     response = client.chat.completions.with_raw_response.create(model="auto:intent", messages=long)
     assert response.headers["x-routenlp-steps"] == "small,mid"
     assert stub.models == ["mid-model"]

@@ -125,14 +125,16 @@ class LongTier:
                     if error.kind is not Kind.TOO_LONG or stretch == STRETCHES[-1]:
                         raise
                 else:
+                    if last is None:
+                        raise self._too_long()
                     return _added_up(last, notes, self._clock() - begun_s)
         except UpstreamError as error:
             error.paid_usd += sum(note.answer.cost_usd for note in notes)
             raise
         raise AssertionError  # the last stretch returns or raises
 
-    async def _read(self, asked: _Asked, long: LongText, stretch: float, notes: list[Whole]) -> Whole:
-        """The last call's answer. `notes`: all others are added to it as they come."""
+    async def _read(self, asked: _Asked, long: LongText, stretch: float, notes: list[Whole]) -> Whole | None:
+        """The last call's answer; None where it does not get short enough. `notes`: all others are added to it."""
         room = int(self.window.left(asked.request.most_tokens) - stretch * long.other_tokens)
         reader = Reader(self.window, room, stretch)
         step: Map | Reduce | None = reader.begin(long.text)
@@ -140,7 +142,7 @@ class LongTier:
             found = await self._notes(asked, step.prompts, notes)
             step = reader.after(step, [note.answer.text for note in found])
         if step is None:
-            raise self._too_long()
+            return None
         request = with_text(asked.request, long, step.text)
         return await self._call(replace(asked, request=request))
 

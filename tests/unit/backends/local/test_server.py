@@ -16,6 +16,7 @@ from dataclasses import replace
 import pytest
 
 from routenlp.backends.local.server import LocalModel, LocalServer
+from routenlp.backends.openai_compatible.completion import read
 from routenlp.errors import CorruptData, MissingData, SettingsError
 
 pytestmark = pytest.mark.slow
@@ -74,6 +75,35 @@ def test_it_answers_with_probabilities_of_its_tokens(server):
 def test_an_answer_without_a_bound_ends_all_the_same(server):
     found = ask(server, "Repeat the word yes for ever: yes yes yes yes yes yes")
     assert found["usage"]["completion_tokens"] <= 24
+
+
+def forced(server, grammar, **fields):
+    """What we read of an answer that can only be this."""
+    return read(json.dumps(ask(server, "Say it.", grammar=f"root ::= {grammar}", logprobs=True, **fields)).encode())
+
+
+def test_an_empty_answer_is_known_as_one(server):
+    found = forced(server, '""')
+    assert (found.text, found.empty, found.token_probs) == ("", True, None)
+
+
+def test_an_answer_in_another_language_is_read_as_it_is(server):
+    found = forced(server, '"Ich weiß es nicht."')
+    assert found.text == "Ich weiß es nicht."
+    assert all(0.0 <= p <= 1.0 for p in found.token_probs)
+
+
+def test_characters_of_several_tokens_are_whole_and_half_a_one_breaks_nothing(server):
+    found = forced(server, '"😀🚀é"')
+    assert found.text == "😀🚀é"
+    assert found.usage.output_tokens > len(found.token_probs) > 0
+    half = forced(server, '"😀"', max_tokens=1)
+    assert half.text.encode("utf-8") is not None
+    assert half.usage.output_tokens == 1
+
+
+def test_without_log_probabilities_there_are_none(server):
+    assert read(json.dumps(ask(server)).encode()).token_probs is None
 
 
 def test_strangers_on_the_machine_are_not_answered(server):

@@ -32,6 +32,16 @@ def test_a_token_that_only_ends_the_text_is_none_but_half_a_character_is_one():
         assert read(completion({"content": "a"}, logprobs={"content": [half, last]})).token_probs == (1.0,)
 
 
+def test_half_a_character_is_a_token_and_the_end_of_text_is_none():
+    tokens = [
+        {"token": "", "bytes": [240, 159], "logprob": -1.0},
+        {"token": "", "bytes": [152, 128], "logprob": -2.0},
+        {"token": "", "bytes": [], "logprob": -9.0},
+    ]
+    found = read(completion({"content": "\N{GRINNING FACE}"}, logprobs={"content": tokens}))
+    assert found.token_probs == pytest.approx((math.exp(-1.0), math.exp(-2.0)))
+
+
 @pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": "odd"}, 7])
 def test_without_usable_logprobs_there_is_no_probability(logprobs):
     assert read(completion({"content": "ab"}, logprobs=logprobs)).token_probs is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import openai
 import pytest
 from tests.gateway import running
+from tests.gateway.stub import status
 
 LONG = [{"role": "user", "content": "Revenue rose by twelve per cent in the third quarter. " * 60}]
 SHORT = [{"role": "user", "content": "hello"}]
@@ -47,6 +48,22 @@ def test_a_tier_that_it_does_not_fit_is_never_asked(escalating, stub):
 def test_named_by_the_client_it_is_asked_all_the_same(escalating, stub):
     assert ask(escalating, model="small").headers["x-routenlp-tier"] == "small"
     assert stub.models == ["small-model"]
+
+
+def test_too_long_for_the_last_tier_is_an_error_that_says_so(in_parts, stub):
+    endless = [{"role": "user", "content": "Revenue rose by twelve per cent in the third quarter. " * 4_000}]
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(in_parts[0], endless, model="small")
+    assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
+    assert stub.asked == []
+
+
+def test_an_endpoints_own_words_reach_the_client(escalating, stub):
+    error = {"message": "stub holds 3 tokens", "type": "invalid_request_error", "code": "context_length_exceeded"}
+    stub.behaviours["top-model"] = status(400, body={"error": error})
+    with pytest.raises(openai.BadRequestError, match="stub holds 3 tokens") as caught:
+        ask(escalating, SHORT, model="top")
+    assert caught.value.code == "context_length_exceeded"
 
 
 def test_read_in_parts_every_call_is_charged_and_recorded(in_parts, stub):

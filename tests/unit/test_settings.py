@@ -62,6 +62,19 @@ def test_a_tier_without_a_price_is_refused_not_free():
         read(text)
 
 
+def test_a_window_is_for_tiers_that_have_one():
+    openai = "backend: openai, base_url: 'http://x/v1', model: m"
+    read(GOOD.replace("backend: recorded", f"{openai}, context_tokens: 512, long_input: map_reduce"))
+    with pytest.raises(SettingsError, match=r"portfolio\.top\.context_tokens"):
+        read(GOOD.replace("backend: recorded", "backend: recorded, context_tokens: 512"))
+    with pytest.raises(SettingsError, match=r"portfolio\.top\.long_input"):
+        read(GOOD.replace("backend: recorded", f"{openai}, long_input: map_reduce"))
+
+
+def test_the_top_of_a_task_is_the_last_tier_that_it_allows():
+    assert read(GOOD).top_of("intent") == read(GOOD).top_of("nobody's") == "top"
+
+
 @pytest.mark.parametrize("text", ["[1, 2]", "", "a: [", "just words"])
 def test_what_is_no_tree_of_settings_is_refused(text):
     with pytest.raises(SettingsError):

@@ -122,6 +122,15 @@ def test_a_tier_that_fails_is_asked_again_later_and_alone(tmp_path) -> None:
     assert tiers.names == ["mid", "top", "top"]
 
 
+def test_one_that_is_too_long_for_a_tier_is_missing_at_once(tmp_path) -> None:
+    class DoesNotFit(Broken):
+        kind = "too_long"
+
+    connection = opened(tmp_path, audited())
+    assert run(runner(connection, Says({"mid": DoesNotFit()}))).missing == 1
+    assert states(connection) == [("missing", "tier_failed: mid too_long")]
+
+
 def test_one_that_fails_for_good_makes_the_audit_missing_and_the_reason_quotes_nobody(tmp_path) -> None:
     now = [NOW_S]
     connection, tiers = opened(tmp_path, audited()), Says({"top": Broken()})

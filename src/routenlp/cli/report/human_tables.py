@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from routenlp.bench.six_tasks.table import Table
 from routenlp.cli.report.cells import NONE, UNKNOWN, listed, percent_interval, plural, ratio
-from routenlp.replay.report.human import HumanEvaluation
-
-NOT_YET = "not yet rated"
+from routenlp.replay.report.human import NOT_YET, HumanEvaluation
 
 
 def human_words(found: tuple[HumanEvaluation, ...]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ from routenlp.store.sql.pairs import ReportedPair
 from routenlp.types import FloatArray
 
 VERDICTS = ("win", "tie", "loss")
+NOT_YET = "not yet rated"
+"""What stands in place of a figure until people have compared something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -60,11 +60,13 @@ class Kit:
     backend: str
     stub: stubs.Stub | None
     folder: Path
+    window: Mapping[str, object] = field(default_factory=dict)
+    """Settings of what one call can hold."""
 
     @asynccontextmanager
     async def tier(self, how: str = "well", **settings) -> AsyncIterator[LiveTier]:
         """`how`: well, fails, or slow."""
-        given = replace_settings(SETTINGS, backend=self.backend, **settings)
+        given = replace_settings(SETTINGS, backend=self.backend, **self.window, **settings)
         students = {"it": {TASK: trained("classifier", "ngram").student}}
         if self.backend in ("openai", "anthropic"):
             given = replace_settings(given, base_url=self.stub.url, api_key_env="KEY", retries=0, total_s=30.0)

@@ -32,17 +32,23 @@ def stub(server):
 
 BACKENDS = ["openai", "anthropic", "student", "recorded"]
 SLOW = ["openai", "anthropic", "student"]
+WINDOW = {"context_tokens": 4096, "long_input": "map_reduce"}
+"""Which every query of these tests fits."""
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=[*BACKENDS, "windowed"])
 def kit(request, stub, tmp_path):
-    return Kit(request.param, stub, tmp_path)
+    return kit_of(request.param, stub, tmp_path)
 
 
-@pytest.fixture(params=SLOW)
+@pytest.fixture(params=[*SLOW, "windowed"])
 def slow_kit(request, stub, tmp_path):
     """Of what can be late: a recording cannot."""
-    return Kit(request.param, stub, tmp_path)
+    return kit_of(request.param, stub, tmp_path)
+
+
+def kit_of(name, stub, tmp_path):
+    return Kit("openai", stub, tmp_path, WINDOW) if name == "windowed" else Kit(name, stub, tmp_path)
 
 
 def test_a_whole_answer_says_the_same_to_the_client_and_to_the_rule(kit):

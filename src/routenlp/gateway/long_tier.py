@@ -81,17 +81,19 @@ class LongTier:
     async def whole(self, request: ChatRequest, *, scored: bool, limit_s: float | None, last: bool) -> Whole:
         """As the inner one's, or read in parts, with the tokens and cost of all calls. Raises `UpstreamError`."""
         asked = _Asked(request, scored, None if limit_s is None else self._clock() + limit_s, last)
-        in_parts = self._reads_in_parts(request)
         long = self._long(request)
-        if long is not None and not in_parts and not last:
+        if long is not None and self._reads_in_parts(request):
+            return await self._in_parts(asked, long)
+        if long is not None and not last:
             raise self._too_long()
-        if long is None or not in_parts:
-            try:
-                return await self.inner.whole(request, scored=scored, limit_s=limit_s, last=last)
-            except UpstreamError as error:
-                long = long_text(request) if in_parts else None
-                if error.kind is not Kind.TOO_LONG or long is None:
-                    raise
+        try:
+            return await self.inner.whole(request, scored=scored, limit_s=limit_s, last=last)
+        except UpstreamError as error:
+            if error.kind is not Kind.TOO_LONG or not self._reads_in_parts(request):
+                raise
+            long = long_text(request)
+            if long is None:
+                raise
         return await self._in_parts(asked, long)
 
     async def stream(self, request: ChatRequest, *, last: bool) -> ByteStream:

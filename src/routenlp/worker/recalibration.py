@@ -22,7 +22,7 @@ from typing import Any
 
 from routenlp import wiring
 from routenlp.cascade.policy import Policy
-from routenlp.conformal.certificate import voided_by
+from routenlp.conformal.certificate import Certificate, voided_by
 from routenlp.drift.recalibration import PaperSchedule, Standing, Trigger, due, level
 from routenlp.errors import IllegalMove, LockHeld, MissingData
 from routenlp.loop.lifecycle import State
@@ -30,7 +30,7 @@ from routenlp.replay.audited import Walked, fewest_rows, walk_audits
 from routenlp.replay.rungs import KeptLadder, Rung, rungs_of
 from routenlp.replay.wanted import Wanted
 from routenlp.settings import Settings
-from routenlp.store.policy_versions import PolicyVersions
+from routenlp.store.policy_versions import PolicyVersions, Version
 from routenlp.store.sql import monitoring, recalibrations, statements
 from routenlp.store.sql.recalibrations import Attempt, Result
 from routenlp.store.sql.settled import settled
@@ -40,6 +40,7 @@ from routenlp.worker.calibration_split import Split, beside_missing, evidence_of
 from routenlp.worker.in_force import InForce, PoliciesInForce
 from routenlp.worker.missing import graded_wanted, missing_words, too_many_to_prove
 from routenlp.worker.renewed import Renewal, write_renewed
+from routenlp.worker.repriced import going_on, write_repriced
 from routenlp.worker.together import all_settled, one_ladder, one_pool, play_each, pool_of
 from routenlp.worker.unwatched import Blindness
 
@@ -82,7 +83,8 @@ class Recalibrator:
         now = self.in_force()
         if now is None:
             return []
-        found = []
+        found = self._at_new_prices(now)
+        now = self.in_force() or now
         for task in sorted(now.policy.tasks):
             self._watch(now, task)
             reason = self.reason(now, task)
@@ -90,6 +92,38 @@ class Recalibrator:
                 found.append(attempt)
                 now = self.in_force() or now
         return found
+
+    def _at_new_prices(self, now: InForce) -> list[Attempt]:
+        """Every task whose certificate goes on after a change of prices alone; a later round where the lock is held."""
+        goes_on = going_on(now.folder, now.policy, monitoring.open_alarms(self.connection))
+        if not goes_on:
+            return []
+        try:
+            with hold(self.store, "recalibration", self.clock()) as held:
+                return self._go_on(now, goes_on, held)
+        except LockHeld:
+            return []
+
+    def _go_on(self, now: InForce, goes_on: Mapping[str, Certificate], held: Held) -> list[Attempt]:
+        why = "Prices changed, and nothing that decides: its proof goes on."
+        shared = {"policy": now.policy.version, "level": None, "reason": why}
+        with tempfile.TemporaryDirectory(dir=self.store.parent, prefix=".repriced-") as at:
+            folder = Path(at) / "policy"
+            write_repriced(now.folder, folder, now.policy, goes_on)
+            self._adopt(now, held)
+            version = self.versions.add(held, folder, origin=f"{RECALIBRATION} at new prices", now_s=self.clock())
+        self._serve(version, {"kind": "new prices", "carried": sorted(goes_on), **shared}, held)
+        found = []
+        for task, certificate in sorted(goes_on.items()):
+            evidence = {"kind": "recalibration", "task": task, "certificate": certificate.id, **shared}
+            found.append(self._ended(Reason(task, Trigger.VOIDED), "active", evidence, version.id))
+            recalibrations.put_attempt(self.connection, found[-1])
+        return found
+
+    def _serve(self, version: Version, evidence: Mapping[str, Any], held: Held) -> None:
+        for after in (State.CALIBRATED, State.ACTIVE):
+            if version.state not in (after, State.ACTIVE):
+                version = self.versions.move(held, version.id, after, evidence, now_s=self.clock())
 
     def _attempted(self, reason: Reason) -> Attempt | None:
         """None where another process has the lock: a later round tries again."""
@@ -246,9 +280,7 @@ class Recalibrator:
             "carried": list(renewed.carried),
             "left_behind": list(renewed.left_behind),
         }
-        for after in (State.CALIBRATED, State.ACTIVE):
-            if version.state not in (after, State.ACTIVE):
-                version = self.versions.move(held, version.id, after, evidence, now_s=self.clock())
+        self._serve(version, evidence, held)
         by = f"calibrated again as policy {version.id}"
         for task in renewal.tasks:
             monitoring.clear_alarm(self.connection, task, by, now_s=self.clock())

@@ -68,12 +68,17 @@ def write_renewed(folder: Path, into: Path, policy: Policy, renewal: Renewal, al
     others = carried(policy, renewal.tasks, proved, alarmed)
     certificates = {**others, **own}
     if whole:
-        shutil.copytree(folder, into, ignore=lambda at, _: [wiring.POLICY] if Path(at) == folder else [])
+        copy_but_policy(folder, into)
         policies.save(into / wiring.POLICY, replace(bare, certificates=certificates))
     else:
         artefacts.write(into, _trained(folder, renewal, certificates))
     left = sorted(set(policy.certificates) - set(certificates))
     return Renewed(own, tuple(sorted(others)), tuple(left))
+
+
+def copy_but_policy(folder: Path, into: Path) -> None:
+    """Everything that lies beside a whole policy. `into` must not exist."""
+    shutil.copytree(folder, into, ignore=lambda at, _: [wiring.POLICY] if Path(at) == folder else [])
 
 
 def carried(

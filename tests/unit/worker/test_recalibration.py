@@ -48,12 +48,12 @@ def audits(folder, numbers, *, at_s=NOW_S):
     return connection
 
 
-def recalibrator(folder, connection, *, more="", prices=None):
+def recalibrator(folder, connection, *, more="", prices=None, handled_at=1.0):
     policy = folder / "system"
     if not policy.exists():
         running.write_policy(policy)
     text = running.settings("http://127.0.0.1:1/v1", policy, more=f"store: {{url: 'sqlite:///{folder}/s.db'}}\n{more}")
-    text = text.replace("intent: {metric: accuracy}", "intent: {metric: accuracy, eps: 0.2}")
+    text = text.replace("intent: {metric: accuracy}", f"intent: {{metric: accuracy, eps: 0.2, handled_at: {handled_at}}}")
     if prices is not None:
         text = text.replace("input_usd_per_mtok: 100.0", f"input_usd_per_mtok: {prices}")
     store = folder / "s.db"
@@ -71,8 +71,8 @@ def test_a_certificate_that_holds_gives_no_reason(tmp_path):
     assert again.look() == []
 
 
-def test_a_price_change_voids_it_and_stored_audits_renew_it_at_once(tmp_path):
-    again = recalibrator(tmp_path, audits(tmp_path, range(60)), prices=250.0)
+def test_another_way_of_grading_voids_it_and_stored_audits_renew_it_at_once(tmp_path):
+    again = recalibrator(tmp_path, audits(tmp_path, range(60)), handled_at=0.9)
     assert status(again) is Status.UNCERTIFIED
     found = {attempt.task: attempt for attempt in again.look()}
     assert found["intent"].trigger == "voided certificate"
@@ -85,9 +85,35 @@ def test_a_price_change_voids_it_and_stored_audits_renew_it_at_once(tmp_path):
     assert moves[-1].evidence["trigger"] == "voided certificate"
 
 
+def test_at_new_prices_what_was_proved_of_the_same_answers_goes_on_without_an_audit(tmp_path):
+    connection = made.opened(tmp_path)
+    again = recalibrator(tmp_path, connection, prices=250.0)
+    assert status(again) is Status.UNCERTIFIED
+    found = again.look()
+    assert [(a.task, a.trigger, a.result) for a in found] == [
+        (task, "voided certificate", "active") for task in ("intent", "private", "quick")
+    ]
+    assert not any(a.tested for a in found), "nothing was looked at"
+    assert status(again) is Status.CERTIFIED
+    assert again.look() == []
+    before, after = (version.summary for version in again.versions.all())
+    assert before["parts"]["stop_rule"] == after["parts"]["stop_rule"]
+
+
+def test_a_task_with_an_open_alarm_does_not_go_on_at_new_prices(tmp_path):
+    connection = made.opened(tmp_path)
+    again = recalibrator(tmp_path, connection, prices=250.0)
+    evidence = {"guarantee": "quality_ratio", "target": 0.2, "audits_seen": 60}
+    monitoring.raise_alarm(connection, Alarm("intent", NOW_S + 1_000.0, "p" * 64, evidence))
+    went_on = [a.task for a in again.look() if a.result == "active"]
+    assert went_on == ["private", "quick"]
+    assert status(again) is Status.UNCERTIFIED
+    assert set(monitoring.open_alarms(connection)) == {"intent"}
+
+
 def test_too_few_labels_keep_what_serves_and_the_next_attempt_waits_for_them(tmp_path):
     connection = audits(tmp_path, range(5))
-    again = recalibrator(tmp_path, connection, prices=250.0)
+    again = recalibrator(tmp_path, connection, handled_at=0.9)
     first = next(a for a in again.look() if a.task == "intent")
     assert (first.result, first.version) == ("too few labels", None)
     assert first.evidence["labels_needed"] > 0
@@ -140,7 +166,7 @@ def test_a_dry_run_changes_nothing(tmp_path):
 
 
 def test_while_a_turn_has_the_lock_a_round_leaves_it_to_a_later_one(tmp_path):
-    again = recalibrator(tmp_path, audits(tmp_path, range(60)), prices=250.0)
+    again = recalibrator(tmp_path, audits(tmp_path, range(60)), handled_at=0.9)
     with hold(tmp_path / "s.db", "turn", NOW_S):
         assert again.look() == []
         with pytest.raises(LockHeld):
@@ -164,7 +190,7 @@ def break_some(connection, n):
 def test_nothing_is_proved_on_what_is_left_where_too_many_audits_are_missing(tmp_path):
     connection = audits(tmp_path, range(80))
     break_some(connection, 5)
-    again = recalibrator(tmp_path, connection, prices=250.0)
+    again = recalibrator(tmp_path, connection, handled_at=0.9)
     refused = next(a for a in again.look() if a.task == "intent")
     assert (refused.result, refused.version, refused.tested) == ("refused", None, False)
     assert "5 of 80 audits are missing (6.2%" in refused.evidence["reason"]

@@ -22,8 +22,9 @@ PRICES = ("prices",)
 
 
 def going_on(folder: Path, policy: Policy, alarmed: Collection[str]) -> dict[str, Certificate]:
-    """By task, the certificates of `policy`, as it serves from `folder`, that new prices alone have voided: bound to the
-    prices of now, and else as they are. None of a task with an open alarm, nor where the folder has no whole policy.
+    """By task, the certificates of `policy` that new prices alone have voided, bound to the prices of now and else as
+    they are. `policy`: as it serves from `folder`. None of a task with an open alarm, nor of a folder without a whole
+    policy, whose rule is priced anew.
     """
     if not (folder / wiring.POLICY).is_dir():
         return {}

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from routenlp.drift.recalibration import Trigger
+from routenlp.replay.report.changes import By, Changes, History, changes
 from routenlp.store.policy_versions import Move, PolicyVersions, Version
-from routenlp.store.sql import monitoring, recalibrations, statements
+from routenlp.store.sql import monitoring, recalibrations, reported, statements
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.recalibrations import Attempt
+from routenlp.store.sql.reported import Period, ServedPolicy
 
-MACHINE = ("recalibration", "turn", "worker")
-"""Who may hold the lock of a move that no person made."""
+EVER = Period(-math.inf, math.inf)
+SETTINGS = "settings"
+"""Kind of a change that came with settings, such as prices, and with no move on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +34,25 @@ class StoreEvidence:
     audits: Mapping[tuple[str, str], int]
     """By task and state."""
     traces: int
+    served: tuple[ServedPolicy, ...] = ()
+    """Policies in the traffic."""
+
+    @property
+    def changes(self) -> Changes:
+        """Of what served, as `routenlp report` tells them."""
+        return changes(History(self.moves, self.versions, self.attempts, self.alarms, self.served), EVER)
 
     @property
     def by_hand(self) -> list[str]:
-        """Every change of a policy, threshold or alarm that a person made, in words."""
-        found = [f"calibration of {a.task} by hand" for a in self.attempts if a.trigger == Trigger.HAND]
-        found += [f"{m.version[:12]} moved by {m.who}" for m in self.moves if not m.who.startswith(MACHINE)]
-        found += [f"alarm of {a.task} cleared by {a.cleared_by}" for a in self.alarms if _cleared_by_hand(a)]
-        origins = ("policy.folder", "recalibration of ", "turn ")
-        return found + [f"version from {v.origin}" for v in self.versions if not v.origin.startswith(origins)]
+        """Every change of a policy, threshold or alarm in which a person had a part, in words."""
+        people = [c for c in self.changes.made if c.by is not By.ITSELF and c.evidence.get("kind") != SETTINGS]
+        asked = [f"calibration of {a.task} by hand" for a in self.attempts if a.trigger == Trigger.HAND]
+        return [f"{c.trigger}: {c.after} in place of {c.before}" for c in people] + asked
 
-
-def _cleared_by_hand(alarm: Alarm) -> bool:
-    by = alarm.cleared_by
-    return by is not None and not by.startswith(("calibrated again as policy ", "policy "))
+    @property
+    def by_settings(self) -> int:
+        """Changes that came with settings: an operator wrote new prices."""
+        return sum(c.evidence.get("kind") == SETTINGS for c in self.changes.made)
 
 
 def read_evidence(store: Path, connection: sqlite3.Connection) -> StoreEvidence:
@@ -54,8 +63,9 @@ def read_evidence(store: Path, connection: sqlite3.Connection) -> StoreEvidence:
         tuple(monitoring.every_alarm(connection)),
         tuple(recalibrations.attempts(connection)),
         tuple(every),
-        tuple(move for version in every for move in versions.moves(version.id)),
+        tuple(versions.every_move()),
         {(task, kind): nanos / 1e9 for task, kind, _, nanos in connection.execute(statements.AUDIT_SPEND)},
         {(task, state): n for task, state, n in connection.execute(statements.AUDIT_STATES)},
         int(connection.execute(statements.ALL_TRACES).fetchone()[0]),
+        tuple(reported.policies_served(connection)),
     )

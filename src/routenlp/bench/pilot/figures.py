@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.bench.pilot.episodes import LOWERS, Episode
+from routenlp.bench.pilot.system import empirical_tasks
 from routenlp.bench.pilot.traffic import BEGIN_S, DAY_S
 from routenlp.bench.pilot.world import World
 from routenlp.replay.intervals import UNKNOWN, Interval, RowRatio, paired_bootstrap
@@ -70,6 +71,18 @@ def bill(world: World, tasks: Sequence[str] | None = None) -> Bill:
         judge=sum(usd for (_, kind), usd in spent.items() if kind == "judge"),
         loop=lessons,
     )
+
+
+def bill_at_top(world: World, at_top: Sequence[str], tasks: Sequence[str] | None = None) -> float:
+    """The bill's ratio, had the top tier answered all of the tasks in `at_top`, and nobody audited them."""
+    whole = bill(world, tasks)
+    spared = [bill(world, [task]) for task in at_top]
+    return (whole.total + sum(part.top - part.total for part in spared)) / whole.top
+
+
+def called(world: World, task: str) -> str:
+    """The task for tables, with its status where nothing is proved of what serves it."""
+    return f"{task} (EMPIRICAL)" if task in empirical_tasks(world.settings) else task
 
 
 def ratio(

@@ -6,12 +6,12 @@ import resource
 from collections.abc import Mapping
 from dataclasses import asdict
 
-import numpy as np
-
 from routenlp.bench.frame import at_least, at_most, frame
 from routenlp.bench.pilot import figures
+from routenlp.bench.pilot.episodes import Kind
 from routenlp.bench.pilot.figures import Bill, bill
-from routenlp.bench.pilot.system import EMPIRICAL_TASKS, JUDGED_TASKS
+from routenlp.bench.pilot.sla_table import least_missed, missed
+from routenlp.bench.pilot.system import JUDGED_TASKS
 from routenlp.bench.pilot.tables import QUALITY_OF_WEEKS, tables, without_responses
 from routenlp.bench.pilot.world import World
 
@@ -42,18 +42,14 @@ def checks(world: World) -> list[dict[str, object]]:
         if course.after.estimate is not None:
             name = f"quality ratio of {course.task} after: {course.episode.name}"
             out.append(at_least(name, round(course.after.estimate, 4), QUALITY))
-    out.append(at_most("share of counted queries over their SLA", round(_sla_missed(world), 4), SLA))
+    out.append(at_most("share of counted queries over their SLA", round(float(missed(world).mean()), 4), SLA))
     out.append(at_most("changes by hand, by the store", float(len(world.evidence.by_hand)), 0.0))
+    others = float(max(world.evidence.by_settings - _price_changes(world), 0))
+    out.append(at_most("changes of settings that are no new price, by the store", others, 0.0))
     if world.http is not None:
         out.append(at_most("over HTTP: answers that differ from the simulation's", float(world.http.differing), 0.0))
     out.append(at_most("processor seconds of all threads", round(world.took.processor, 1), LIMITS[world.quick]))
     return out
-
-
-def _sla_missed(world: World) -> float:
-    sla = {name: task.sla_s for name, task in world.settings.tasks.items()}
-    limit = np.array([sla.get(task, 1.0) for task in world.task[world.counted].tolist()])
-    return float((world.served.latency_s[world.counted] > limit).mean())
 
 
 def notes(world: World) -> list[str]:
@@ -78,12 +74,25 @@ def notes(world: World) -> list[str]:
         f"Missing: {sum(n for (_, state), n in evidence.audits.items() if state == 'missing'):,}.",
         f"Whether a hand touched anything is read from the store alone: {len(evidence.attempts)} attempts at "
         f"calibration by trigger, {len(evidence.versions)} versions by origin, {len(evidence.moves)} moves by who made "
-        f"them, {len(evidence.alarms)} alarms by what cleared them. By hand: {'; '.join(evidence.by_hand) or 'none'}.",
+        f"them, {len(evidence.alarms)} alarms by what cleared them, as `routenlp report` does. By hand: "
+        f"{'; '.join(evidence.by_hand) or 'none'}. Changes that came with settings: {evidence.by_settings}, of which "
+        f"{_price_changes(world)} are the new prices of an episode.",
         "A quality under 0.97 before an alarm is what the detector's delay costs; a policy proved at delta 0.1 may be "
         "under its target once in ten.",
     ]
-    if any(task in EMPIRICAL_TASKS for task in world.tasks):
-        out.append("legal_risk has too few companies to prove anything: it is served by what was seen (EMPIRICAL).")
+    out += [
+        f"{task} has {found.groups:,} calibration groups, and with under {found.least:,} nothing can be proved: it is "
+        "served by what was seen (EMPIRICAL), and no table claims a certificate of it."
+        for task, found in world.provable.items()
+        if task in world.tasks and found.serve_when == "empirical"
+    ]
+    if world.fewest_missed:
+        least = least_missed(world)
+        out.append(
+            f"An oracle that knows every answer, asks one tier a query and loses what each task may lose misses the "
+            f"latency objectives of {least:.1%} of the queries: the target of {SLA:.1%} is "
+            f"{'out of reach of any policy with these tiers' if least > SLA else 'within its reach'}."
+        )
     for seen in world.outages:
         out.append(
             f"Store outage: the worker's round was {'refused' if seen.refused else 'not refused'}, requests went on; "
@@ -96,6 +105,11 @@ def notes(world: World) -> list[str]:
         f"{took.arms:.0f}; of a processor, all threads together: {took.processor:.0f}."
     )
     return out
+
+
+def _price_changes(world: World) -> int:
+    """That an operator wrote into the settings."""
+    return sum(e.kind is Kind.PRICE and e.first_day < world.plan.days for e in world.plan.episodes)
 
 
 def as_json(world: World) -> dict[str, object]:

@@ -31,12 +31,14 @@ from routenlp.bench.pilot.episodes import EIGHT_WEEKS, ONE_WEEK
 from routenlp.bench.pilot.evidence import read_evidence
 from routenlp.bench.pilot.front import Front, Side
 from routenlp.bench.pilot.http import QUERIES, QUICK_QUERIES, HttpSeen, over_http
+from routenlp.bench.pilot.in_time import Fewest, fewest_of_tasks
 from routenlp.bench.pilot.kept import FirstRows
 from routenlp.bench.pilot.log import ServedLog
 from routenlp.bench.pilot.loop import Loop
+from routenlp.bench.pilot.sla_table import UNASKED_S
 from routenlp.bench.pilot.system import SYSTEM, Begun, begin, settings_for
 from routenlp.bench.pilot.tiers import PilotTiers
-from routenlp.bench.pilot.traffic import BEGIN_S, GENERATED_MIX, MIX
+from routenlp.bench.pilot.traffic import BEGIN_S, GENERATED_MIX, MIX, Arrivals
 from routenlp.bench.pilot.world import Took, World
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks import workload as rows_of_tasks
@@ -132,7 +134,8 @@ class _Run:
             pilot.run()
         piloted_s = time.perf_counter()
         with self.progress.stage("the same traffic under other rules"):
-            arms = self._arms(pilot, begun, book, first)
+            days = self._days(pilot, book, first)
+            arms = self._arms(pilot, begun, book, first, days)
         http = self._http(pilot, first) if self.asked.http else None
         evidence = read_evidence(pilot.store, pilot.crew.connection)
         pilot.front.writer.close(60.0)
@@ -153,6 +156,7 @@ class _Run:
             quick=self.asked.quick,
             catalogue=catalogue,
             pools=begun.pools,
+            provable=begun.provable,
             hard=begun.hard,
             served=pilot.front.log.table(),
             arms=arms,
@@ -165,6 +169,7 @@ class _Run:
             labels_given=pilot.crew.labels_given,
             decisions=pilot.front.decisions,
             took=took,
+            fewest_missed=self._fewest_missed(catalogue, days),
         )
 
     def _pilot(
@@ -196,12 +201,28 @@ class _Run:
         pilot.front.follow()
         return pilot.front.side_now
 
-    def _arms(self, pilot: Pilot, begun: Begun, book: AnswerBook, first: Side) -> list[ArmServed]:
+    def _days(self, pilot: Pilot, book: AnswerBook, first: Side) -> list[tuple[Arrivals, Columns]]:
         by_moment: dict[Moment, Columns] = {}
         for moment in pilot.moments:
             if moment not in by_moment:
                 by_moment[moment] = columns(book, first.policy.models, moment)
-        days = [(a, by_moment[m]) for a, m in zip(pilot.arrivals, pilot.moments, strict=True)]
+        return [(a, by_moment[m]) for a, m in zip(pilot.arrivals, pilot.moments, strict=True)]
+
+    def _fewest_missed(self, catalogue: Catalogue, days: Sequence[tuple[Arrivals, Columns]]) -> dict[str, Fewest]:
+        known = {name: (task.sla_s, task.eps) for name, task in self.settings.tasks.items()}
+        tasks = np.array([item.task for item in catalogue.items])
+        counted = np.array([item.counted for item in catalogue.items])
+        asked = {task: known.get(task, (UNASKED_S, 0.0)) for task in dict.fromkeys(tasks.tolist())}
+        return fewest_of_tasks(days, tasks, counted, asked)
+
+    def _arms(
+        self,
+        pilot: Pilot,
+        begun: Begun,
+        book: AnswerBook,
+        first: Side,
+        days: Sequence[tuple[Arrivals, Columns]],
+    ) -> list[ArmServed]:
         first_rows = begun.kept.first
         named: Mapping[str, Mapping[str, Rule]] = {
             PAPER_PUBLISHED: {task: _paper(rows, rows.published) for task, rows in first_rows.items()},

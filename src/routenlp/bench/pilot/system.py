@@ -21,6 +21,7 @@ from routenlp.bench.pilot import kept
 from routenlp.bench.pilot.episodes import INTENTS, RESPONSES
 from routenlp.bench.pilot.kept import FirstRows, Kept
 from routenlp.bench.pilot.pools import Pool, divide
+from routenlp.bench.pilot.provable import Provable, provable
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.prepare import Prepared, prepare
 from routenlp.bench.six_tasks.systems import verdict_at
@@ -41,14 +42,13 @@ from routenlp.settings import (
     RecalibrationSettings,
     Settings,
     StoreSettings,
+    TaskSettings,
 )
 from routenlp.store import policies
 from routenlp.training.distil.students import read_held_out
 
 SYSTEM = "system"
 """The folder of the first system."""
-EMPIRICAL_TASKS = frozenset({"legal_risk"})
-"""Too few companies to prove anything: served by what was seen."""
 JUDGED_TASKS = frozenset(RESPONSES)
 """Graded by the judge, and a random part by people; the others' audits are graded by people's labels."""
 HARD_SHARE = 0.25
@@ -63,6 +63,8 @@ class Begun:
     workload: Workload
     """With the smaller training folds."""
     pools: Mapping[str, Pool]
+    provable: Mapping[str, Provable]
+    """By task, what its calibration fold is enough for."""
     hard: frozenset[str]
     """Intents."""
     kept: Kept
@@ -76,12 +78,7 @@ def settings_for(
     `system`, `store`: a folder and a file. `budget_usd`: of audits a day. The built-in prices are a thousand times
     those of today's models, and so is it.
     """
-    asked = {
-        name: msgspec.structs.replace(
-            settings.tasks[name], serve_when="empirical" if name in EMPIRICAL_TASKS else "asymptotic"
-        )
-        for name in tasks
-    }
+    asked = {name: _asked(settings.tasks[name], folds) for name, folds in tasks.items()}
     return msgspec.structs.replace(
         settings,
         tasks=asked,
@@ -91,6 +88,11 @@ def settings_for(
         audit=AuditSettings(max_usd_per_day=budget_usd),
         recalibration=RecalibrationSettings(),
     )
+
+
+def _asked(task: TaskSettings, folds: Folds) -> TaskSettings:
+    found = provable(folds, eps=task.eps, delta=task.delta)
+    return msgspec.structs.replace(task, serve_when=found.serve_when)
 
 
 def begin(
@@ -114,7 +116,10 @@ def begin(
         found = _train(settings, smaller, folder / SYSTEM, encoder, rich, progress)
         kept.save(found, folder, key)
     pools = {task: pool for task, (_, pool) in cut.items()}
-    return Begun(settings, smaller, pools, _hard_intents(smaller, folder / SYSTEM, settings), found)
+    enough = {
+        t: provable(f, eps=settings.tasks[t].eps, delta=settings.tasks[t].delta) for t, f in smaller.folds.items()
+    }
+    return Begun(settings, smaller, pools, enough, _hard_intents(smaller, folder / SYSTEM, settings), found)
 
 
 def _train(
@@ -138,6 +143,11 @@ def _train(
     return Kept(first, time.perf_counter() - begun_s, time.process_time() - processor_s)
 
 
+def empirical_tasks(settings: Settings) -> frozenset[str]:
+    """Tasks that are served by what was seen, with nothing proved."""
+    return frozenset(name for name, task in settings.tasks.items() if task.serve_when == "empirical")
+
+
 def _as_asked(settings: Settings, workload: Workload, prepared: Prepared) -> Policy:
     """Each task at the boldest policy of the status that its settings ask for, with its certificate."""
     frame, found = prepared.frame, prepared.calibrated.policies
@@ -148,7 +158,8 @@ def _as_asked(settings: Settings, workload: Workload, prepared: Prepared) -> Pol
     routers = {task: its.router(frame.encoder, frame.surface) for task, its in found.items()}
     top, now = frame.portfolio.top, datetime.now(UTC)
     plain = frame.policy(RouterPerTask(routers, top), RulePerTask(rules, top))
-    asked = {t: verdict_at(its, Status.ASYMPTOTIC) for t, its in found.items() if t not in EMPIRICAL_TASKS}
+    empirical = empirical_tasks(settings)
+    asked = {t: verdict_at(its, Status.ASYMPTOTIC) for t, its in found.items() if t not in empirical}
     proofs = {
         task: issue(task, verdict, plain.proved_for(), now)
         for task, verdict in asked.items()
@@ -157,7 +168,7 @@ def _as_asked(settings: Settings, workload: Workload, prepared: Prepared) -> Pol
     seen = {
         task: Seen([e.query for e in workload.folds[task].calibrate.examples], rows.recorded, settings.tasks[task].eps)
         for task, rows in prepared.calibration.items()
-        if task in EMPIRICAL_TASKS
+        if task in empirical
     }
     return with_seen(replace(plain, certificates=proofs), seen, now)
 

@@ -7,7 +7,9 @@ import numpy as np
 from routenlp.bench.pilot import figures
 from routenlp.bench.pilot.control import control
 from routenlp.bench.pilot.episodes import RESPONSES
-from routenlp.bench.pilot.figures import PARTS, Course, bill
+from routenlp.bench.pilot.figures import PARTS, Course, bill, bill_at_top, called
+from routenlp.bench.pilot.sla_table import sla_table
+from routenlp.bench.pilot.system import empirical_tasks
 from routenlp.bench.pilot.traffic import BEGIN_S, DAY_S
 from routenlp.bench.pilot.world import World
 from routenlp.bench.six_tasks.table import TIMING, Table, interval, milliseconds
@@ -32,6 +34,7 @@ def tables(world: World) -> list[Table]:
         pilot_table(world),
         bill_table(world),
         task_table(world),
+        sla_table(world),
         episode_table(world),
         ablation_table(world),
         control_table(world),
@@ -62,8 +65,13 @@ def pilot_table(world: World) -> Table:
         ("of these, by rule: after an alarm, or for want of a proof", "", _share(int(rows.fallback.sum()), n)),
         ("quality over the top tier's", "", interval(figures.quality_ratio(world, world.counted))),
         ("changes of thresholds, policies and alarms by hand", "", f"{len(world.evidence.by_hand)}"),
+        ("tasks served by what was seen, with nothing proved (EMPIRICAL)", "", _unproved(world)),
     )
     return Table("The paper's pilot and ours", ("measure", "the paper", "ours"), found)
+
+
+def _unproved(world: World) -> str:
+    return ", ".join(task for task in world.tasks if task in empirical_tasks(world.settings)) or "none"
 
 
 def _ms(seconds: float | None) -> str:
@@ -102,9 +110,19 @@ def bill_table(world: World) -> Table:
         for part in PARTS
     ]
     rows.append(("all of it", f"${everything.total:,.0f}", f"{everything.ratio:.3f}", "–", f"{few.ratio:.3f}", "–"))
+    for tasks in _at_top(world):
+        usual, fewer = (bill_at_top(world, tasks, which) for which in (None, without_responses(world)))
+        who = f"all of it, with {' and '.join(tasks)} at the top tier for want of a proof"
+        rows.append((who, f"${usual * everything.top:,.0f}", f"{usual:.3f}", "–", f"{fewer:.3f}", "–"))
     rows.append(("always-top", f"${everything.top:,.0f}", "1.000", "–", "1.000", "–"))
     heads = ("part", "USD", "over always-top", "the bill without it", "over always-top, no cs_response", "without it")
     return Table("The bill of the counted queries, by parts", heads, tuple(rows))
+
+
+def _at_top(world: World) -> list[list[str]]:
+    """Of the tasks that are served by what was seen, each by itself, and all."""
+    found = [task for task in world.tasks if task in empirical_tasks(world.settings)]
+    return [*([task] for task in found), *([found] if len(found) > 1 else [])]
 
 
 def without_responses(world: World) -> list[str]:
@@ -123,7 +141,7 @@ def task_table(world: World) -> Table:
         serve_when = "–" if given is None else given.serve_when
         rows.append(
             (
-                task,
+                called(world, task),
                 f"{mine.n:,}",
                 interval(figures.quality_ratio(world, which)),
                 f"{its.ratio:.3f}",
@@ -144,18 +162,18 @@ def _new_tasks(world: World) -> list[str]:
 
 def episode_table(world: World) -> Table:
     """A row an episode and task that it can harm."""
-    rows = tuple(_episode_row(course) for course in figures.courses(world))
+    rows = tuple(_episode_row(world, course) for course in figures.courses(world))
     heads = ("episode", "task", "days", "quality until the alarm", "alarm after", "calibrated again after")
     more = ("quality from the alarm on", "quality in the week after", "cost then", "new versions")
     return Table("Episodes, none of which anything that decides was told of", (*heads, *more), rows)
 
 
-def _episode_row(course: Course) -> tuple[str, ...]:
+def _episode_row(world: World, course: Course) -> tuple[str, ...]:
     episode = course.episode
     span = f"{episode.first_day}-" + ("" if episode.end_day is None else str(episode.end_day))
     return (
         episode.name,
-        course.task,
+        called(world, course.task),
         span,
         _number(course.before),
         "no alarm" if course.alarm_days is None else f"{course.alarm_days:.1f} days",
@@ -206,7 +224,7 @@ def _arm_row(
     return (
         name,
         interval(figures.ratio(world, counted, quality, top)),
-        f"{low} {by_task[low]:.3f}",
+        f"{called(world, low)} {by_task[low]:.3f}",
         f"{sum(q < QUALITY_OF_WEEKS for q in of_weeks)} of {len(of_weeks)}",
         f"{min(of_weeks):.3f}",
         f"{serving:.3f}",
@@ -218,7 +236,7 @@ def _arm_row(
 def control_table(world: World) -> Table:
     """The audit panel, over all tasks and by task."""
     rows = []
-    parts = {"all": world.counted, **{task: world.of_task(task) for task in world.tasks}}
+    parts = {"all": world.counted, **{called(world, task): world.of_task(task) for task in world.tasks}}
     for name, which in parts.items():
         found = control(world, which)
         if found is None:
@@ -248,7 +266,7 @@ def week_table(world: World) -> Table:
     rows = []
     for task in world.tasks:
         mine = {week.week: week for week in found if week.task == task}
-        rows.append((task, *(_week_cell(mine.get(n)) for n in numbers)))
+        rows.append((called(world, task), *(_week_cell(mine.get(n)) for n in numbers)))
     return Table(
         "Quality ratio by week, outside [episode's start, alarm or end]; in brackets over the whole week",
         ("task", *(f"week {n}" for n in numbers)),
@@ -267,7 +285,7 @@ def calibration_table(world: World) -> Table:
     rows = [
         (
             f"{(a.at_s - BEGIN_S) / DAY_S:.2f}",
-            a.task,
+            called(world, a.task),
             a.trigger,
             a.result,
             f"{a.evidence.get('n', 0):,} in {a.evidence.get('groups', 0):,} groups",

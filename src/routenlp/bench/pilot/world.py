@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,9 +14,11 @@ from routenlp.bench.pilot.catalogue import Catalogue
 from routenlp.bench.pilot.days import OutageSeen, Plan, TaskDay
 from routenlp.bench.pilot.evidence import StoreEvidence
 from routenlp.bench.pilot.http import HttpSeen
+from routenlp.bench.pilot.in_time import Fewest
 from routenlp.bench.pilot.log import ServedTable
 from routenlp.bench.pilot.loop import TurnSeen
 from routenlp.bench.pilot.pools import Pool
+from routenlp.bench.pilot.provable import Provable
 from routenlp.bench.pilot.traffic import BEGIN_S, DAY_S
 from routenlp.settings import Settings
 from routenlp.worker.trial import Looked
@@ -51,6 +53,8 @@ class World:
     quick: bool
     catalogue: Catalogue
     pools: Mapping[str, Pool]
+    provable: Mapping[str, Provable]
+    """By task, what its calibration fold is enough for."""
     hard: frozenset[str]
     served: ServedTable
     """All queries, counted or not."""
@@ -66,6 +70,8 @@ class World:
     labels_given: int
     decisions: int
     took: Took
+    fewest_missed: Mapping[str, Fewest] = field(default_factory=dict)
+    """By task, over its latency objective: what no policy of the first tiers can go under."""
 
     @cached_property
     def task(self) -> NDArray[np.str_]:

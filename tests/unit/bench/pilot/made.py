@@ -11,8 +11,10 @@ from routenlp.bench.pilot.catalogue import make_catalogue
 from routenlp.bench.pilot.days import Plan
 from routenlp.bench.pilot.episodes import Episode, Kind
 from routenlp.bench.pilot.evidence import StoreEvidence
+from routenlp.bench.pilot.in_time import Fewest
 from routenlp.bench.pilot.log import ServedTable
 from routenlp.bench.pilot.pools import Pool
+from routenlp.bench.pilot.provable import Provable
 from routenlp.bench.pilot.traffic import BEGIN_S, DAY_S, HOUR_S
 from routenlp.bench.pilot.world import Took, World
 from routenlp.settings import PriceSettings, Settings, TaskSettings, TierSettings
@@ -24,7 +26,8 @@ EPISODE = Episode(Kind.WORSE, 7, 7, 0.10)
 
 
 def alarm(day: float, *, cleared_by: str | None = None) -> Alarm:
-    return Alarm(TASK, BEGIN_S + day * DAY_S, "policy", {}, None, cleared_by)
+    cleared_s = None if cleared_by is None else BEGIN_S + (day + 1.0) * DAY_S
+    return Alarm(TASK, BEGIN_S + day * DAY_S, "policy", {}, cleared_s, cleared_by)
 
 
 def calibrated(day: float, *, trigger: str = "alarm", result: str = "active") -> Attempt:
@@ -84,6 +87,7 @@ def world(quality_by_day: dict[int, float] | None = None, found: StoreEvidence |
         quick=False,
         catalogue=make_catalogue({TASK: pool}, (), (), (EPISODE,)),
         pools={TASK: pool},
+        provable={TASK: Provable(200, 87)},
         hard=frozenset(),
         served=served(quality_by_day or {}),
         arms=(),
@@ -96,6 +100,7 @@ def world(quality_by_day: dict[int, float] | None = None, found: StoreEvidence |
         labels_given=0,
         decisions=0,
         took=Took(1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 3.0),
+        fewest_missed={TASK: Fewest(DAYS * 24, 30, DAYS * 24)},
     )
 
 

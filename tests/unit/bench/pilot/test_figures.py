@@ -60,7 +60,7 @@ def test_an_attempt_that_proved_nothing_brings_nobody_back():
 
 
 def test_a_calibration_by_hand_and_an_alarm_that_a_person_cleared_are_told():
-    found = evidence(alarm(9.0, cleared_by="operator: false alarm"), calibrated(10.0, trigger="by hand"))
+    found = evidence(alarm(9.0, cleared_by="by hand: a false alarm"), calibrated(10.0, trigger="by hand"))
     assert len(found.by_hand) == 2
     assert not evidence(alarm(9.0, cleared_by="calibrated again as policy x"), calibrated(10.0)).by_hand
 

@@ -18,6 +18,9 @@ from routenlp.worker.calibration_rows import Gathered
 
 MORE = 1.25
 """Times the labels tested, at the least, before the next attempt."""
+NEW_AT_MOST = 2.0
+"""Times the labels tested that an attempt waits for at most, whatever few labels foretold. That many new ones are tested
+alone, at a fresh delta; being twice as many each time, attempts are few and come to any size that a proof needs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,9 +108,8 @@ def beside_missing(walked: Walked, missing: Settled) -> dict[str, Any]:
 def more_labels(walked: Walked, split: Split) -> int:
     """Graded audits until the next attempt is worth while."""
     n = len(split.rows)
-    more = max(n if walked.labels_needed is None else walked.labels_needed, (MORE - 1.0) * n)
-    # Once as many are new they are tested alone, at a fresh delta: what few labels foretold is not waited for longer.
-    more = min(more, n)
+    more = max(NEW_AT_MOST * n if walked.labels_needed is None else walked.labels_needed, (MORE - 1.0) * n)
+    more = min(more, NEW_AT_MOST * n)
     return round(more * (n + len(split.guide)) / n)
 
 

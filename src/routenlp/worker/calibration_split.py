@@ -19,7 +19,7 @@ from routenlp.worker.calibration_rows import Gathered
 MORE = 1.25
 """Times the labels tested, at the least, before the next attempt."""
 NEW_AT_MOST = 2.0
-"""Times the labels tested that an attempt waits for at most, whatever few labels foretold. That many new ones are tested
+"""Times the labels tested that an attempt waits for at most, whatever few labels foretold. So many new ones are tested
 alone, at a fresh delta; being twice as many each time, attempts are few and come to any size that a proof needs."""
 
 

@@ -106,9 +106,10 @@ def decides_on(policy: Policy) -> dict[str, str]:
     """By task, SHA-256 of all that decides on its queries, and of what was proved of it.
 
     Two policies that have it in common serve the task exactly alike: what an audit says of one it says of the other.
+    Prices are in it where router or rule weigh them.
     """
     now = policy.proved_for()
-    return {task: _decides(policy, task, [now.prompts, now.scorer, now.prices]) for task in policy.tasks}
+    return {task: _decides(policy, task, [now.prompts, now.scorer]) for task in policy.tasks}
 
 
 def _decides(policy: Policy, task: str, shared: list[str]) -> str:

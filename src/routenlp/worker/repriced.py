@@ -16,6 +16,7 @@ from routenlp.cascade.policy import Policy
 from routenlp.conformal.certificate import Certificate, voided_by
 from routenlp.store import policies
 from routenlp.worker.renewed import copy_but_policy
+from routenlp.worker.together import proved_with
 
 PRICES = ("prices",)
 """What `voided_by` names where nothing else has changed."""
@@ -23,16 +24,17 @@ PRICES = ("prices",)
 
 def going_on(folder: Path, policy: Policy, alarmed: Collection[str]) -> dict[str, Certificate]:
     """By task, the certificates of `policy` that new prices alone have voided, bound to the prices of now and else as
-    they are. `policy`: as it serves from `folder`. None of a task with an open alarm, nor of a folder without a whole
-    policy, whose rule is priced anew.
+    they are; none that says something of a task with an open alarm.
+
+    `policy`: as it serves from `folder`. None at all where the folder has no whole policy: its rule is priced anew.
     """
     if not (folder / wiring.POLICY).is_dir():
         return {}
-    now = policy.proved_for()
+    now, left = policy.proved_for(), proved_with(policy, alarmed)
     return {
         task: replace(certificate, proved_for=replace(certificate.proved_for, prices=now.prices))
         for task, certificate in policy.certificates.items()
-        if task not in alarmed and voided_by(certificate, now) == PRICES
+        if task not in left and voided_by(certificate, now) == PRICES
     }
 
 

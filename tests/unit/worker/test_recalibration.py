@@ -53,9 +53,8 @@ def recalibrator(folder, connection, *, more="", prices=None, handled_at=1.0):
     if not policy.exists():
         running.write_policy(policy)
     text = running.settings("http://127.0.0.1:1/v1", policy, more=f"store: {{url: 'sqlite:///{folder}/s.db'}}\n{more}")
-    text = text.replace(
-        "intent: {metric: accuracy}", f"intent: {{metric: accuracy, eps: 0.2, handled_at: {handled_at}}}"
-    )
+    text = text.replace("intent: {metric: accuracy}", "intent: {metric: accuracy, eps: 0.2}")
+    text = text.replace("private: {metric: accuracy,", f"private: {{metric: accuracy, handled_at: {handled_at},")
     if prices is not None:
         text = text.replace("input_usd_per_mtok: 100.0", f"input_usd_per_mtok: {prices}")
     store = folder / "s.db"

@@ -40,12 +40,12 @@ def pooled(folder):
     return path
 
 
-def recalibrator(folder, connection, *, eps=0.2, prices=100.0):
+def recalibrator(folder, connection, *, eps=0.2, handled_at=1.0):
     path = folder / "system" if (folder / "system").exists() else pooled(folder)
     text = running.settings("http://127.0.0.1:1/v1", path, more=f"store: {{url: 'sqlite:///{folder}/s.db'}}")
     text = text.replace("intent: {metric: accuracy}", "intent: {metric: accuracy, eps: 0.2}")
     text = text.replace("quick: {metric: accuracy, sla_ms: 300}", f"quick: {{metric: accuracy, eps: {eps}}}")
-    text = text.replace("input_usd_per_mtok: 100.0", f"input_usd_per_mtok: {prices}")
+    text = text.replace("private: {metric: accuracy,", f"private: {{metric: accuracy, handled_at: {handled_at},")
     store = folder / "s.db"
     settings = load(None, {}, default=text)
     return Recalibrator(settings, store, PolicyVersions(store, connection), connection, lambda: NOW_S + 5_000.0)
@@ -109,7 +109,7 @@ def test_one_with_an_open_alarm_leaves_no_proof_of_the_others(tmp_path):
 
 def test_they_are_renewed_together_on_the_audits_of_all(tmp_path):
     connection = both(tmp_path)
-    again = recalibrator(tmp_path, connection, prices=250.0)
+    again = recalibrator(tmp_path, connection, handled_at=0.9)
     assert [again.in_force().policy.status(task) for task in POOL] == [Status.UNCERTIFIED] * 2
     (attempt,) = [a for a in again.look() if a.task in POOL]
     assert (attempt.result, attempt.evidence["tasks"]) == ("active", list(POOL))

@@ -92,9 +92,9 @@ class Crew:
         judge = Judge(JUDGE, MODEL)
         self._runner = AuditRunner(*shared, self._allowed, content, budget, self.clock, _NAME)
         self._grader = Grader(*shared, metrics, models, self._allowed_to_judge, judge, budget, self.clock, _NAME)
-        self._monitor = Monitor(self.connection, Promises(settings), self.clock)
         versions = PolicyVersions(self.store, self.connection)
         self._again = Recalibrator(settings, self.store, versions, self.connection, self.clock)
+        self._monitor = Monitor(self.connection, Promises(settings), self.clock, self._again.in_force)
 
     def round(self) -> Worked:
         """All that can be done now. Raises `sqlite3.OperationalError` where the store cannot be written."""

@@ -36,6 +36,8 @@ class Split:
     first_s: float | None
     """Of `rows`, like the next."""
     last_s: float | None
+    set_aside: int = 0
+    """Of `guide`, those that were taken from the pool: so many of what comes will not be tested either."""
 
 
 def split_audits(found: Gathered, tested: Sequence[Mapping[str, Any]], pool_s: float, newest: int | None) -> Split:
@@ -49,14 +51,15 @@ def split_audits(found: Gathered, tested: Sequence[Mapping[str, Any]], pool_s: f
         newer = [i for i in pool if found.at_s[i] > tested[-1]["last_s"]]
         pool = newer if len(newer) >= tested[-1]["n"] else pool
     chosen = set(pool)
-    earlier = [i for i in range(len(found.rows)) if i not in chosen]
+    earlier, guides = [i for i in range(len(found.rows)) if i not in chosen], list[int]()
     if any(found.rows[i].gold is None for i in pool) or not earlier:
         guides = [i for i in pool if is_guide(found.rows[i].id)]
         earlier, pool = [*earlier, *guides], [i for i in pool if not is_guide(found.rows[i].id)]
     first = found.at_s[pool[0]] if pool else None
     looks = sum(first is not None and look["last_s"] >= first for look in tested)
     last = found.at_s[pool[-1]] if pool else None
-    return Split(tuple(found.rows[i] for i in pool), tuple(found.rows[i] for i in earlier), looks, first, last)
+    rows, guide = (tuple(found.rows[i] for i in part) for part in (pool, earlier))
+    return Split(rows, guide, looks, first, last, len(guides))
 
 
 def few(split: Split, fewest: int, waiting: int) -> str:
@@ -110,7 +113,7 @@ def more_labels(walked: Walked, split: Split) -> int:
     n = len(split.rows)
     more = max(NEW_AT_MOST * n if walked.labels_needed is None else walked.labels_needed, (MORE - 1.0) * n)
     more = min(more, NEW_AT_MOST * n)
-    return round(more * (n + len(split.guide)) / n)
+    return round(more * (n + split.set_aside) / n)
 
 
 def _rung(rung: Rung) -> dict[str, Any]:

@@ -28,11 +28,16 @@ VERDICT = Verdict(
 )
 
 
-def more(needed: int | None) -> int:
-    split = Split((ROW,) * 100, (), 0, None, None)
+def more(needed: int | None, *, guide: int = 0, set_aside: int = 0) -> int:
+    split = Split((ROW,) * 100, (ROW,) * guide, 0, None, None, set_aside)
     return more_labels(Walked(VERDICT, 0, None, needed, 100, 0, None, top=1.0, cheap=0.0), split)
 
 
 @pytest.mark.parametrize(("needed", "waited"), [(0, 25), (60, 60), (100, 100), (400_000, 200), (None, 200)])
 def test_the_next_attempt_waits_for_a_quarter_more_at_least_and_for_twice_as_many_at_most(needed, waited):
     assert more(needed) == waited
+
+
+def test_audits_from_before_an_alarm_that_guide_the_walk_make_no_attempt_wait_longer():
+    assert more(60, guide=1_600) == 60
+    assert more(60, guide=25, set_aside=25) == 75

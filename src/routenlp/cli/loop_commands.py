@@ -12,6 +12,7 @@ ServerSettings = Annotated[
     Path | None, typer.Option("--settings", help="YAML settings; else routenlp.yaml in this folder.")
 ]
 Lessons = Annotated[int, typer.Option(min=1, help="Lessons of each task, at most.")]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="A task that may learn; several times. Else all.")]
 JsonTarget = Annotated[str | None, typer.Option("--json", help="Write the figures as JSON: a file, or - for stdout.")]
 
 distil = typer.Typer(help="What a turn of the loop would teach, and to whom.", no_args_is_help=True)
@@ -26,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
 def turn_command(
     settings: ServerSettings = None,
     lessons: Lessons = 500,
+    task: Tasks = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop: nothing is spent.")] = False,
     json_target: JsonTarget = None,
 ) -> None:
@@ -33,17 +35,19 @@ def turn_command(
     from routenlp.cli import turn as command
 
     if dry_run:
-        command.plan(settings, os.environ, lessons, json_target)
+        command.plan(settings, os.environ, command.order_of(lessons, task), json_target)
     else:
-        command.turn(settings, os.environ, lessons, json_target)
+        command.turn(settings, os.environ, command.order_of(lessons, task), json_target)
 
 
 @distil.command("plan")
-def plan_command(settings: ServerSettings = None, lessons: Lessons = 500, json_target: JsonTarget = None) -> None:
+def plan_command(
+    settings: ServerSettings = None, lessons: Lessons = 500, task: Tasks = None, json_target: JsonTarget = None
+) -> None:
     """Shows clusters, lessons, their cost, the gain to expect and when it pays. Spends nothing."""
     from routenlp.cli import turn as command
 
-    command.plan(settings, os.environ, lessons, json_target)
+    command.plan(settings, os.environ, command.order_of(lessons, task), json_target)
 
 
 @distil.command("export")
@@ -53,11 +57,12 @@ def export_command(
     tier: Annotated[str, typer.Option(help="The tier whose next version it will be.")],
     settings: ServerSettings = None,
     lessons: Lessons = 500,
+    task: Tasks = None,
 ) -> None:
     """Writes the next turn's lessons as chat lines for a trainer elsewhere. Spends nothing."""
     from routenlp.cli import turn as command
 
-    command.export(settings, os.environ, lessons, command.Export(tier, base, out))
+    command.export(settings, os.environ, command.order_of(lessons, task), command.Export(tier, base, out))
 
 
 @distil.command("adopt")

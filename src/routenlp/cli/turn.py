@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,10 +40,15 @@ class Export:
     out: Path
 
 
-def plan(file: Path | None, environ: Mapping[str, str], lessons: int, json_target: str | None) -> None:
+def order_of(lessons: int, tasks: Sequence[str] | None) -> Order:
+    """`tasks`: that may learn; none named: all."""
+    return Order(lessons, tasks=frozenset(tasks) if tasks else None)
+
+
+def plan(file: Path | None, environ: Mapping[str, str], order: Order, json_target: str | None) -> None:
     """Shows what a turn would do."""
     settings, store = _located(file, environ)
-    stages, order = progress_on(sys.stderr).stage, Order(lessons)
+    stages = progress_on(sys.stderr).stage
     found = run.plan_only(settings, store, order, _encoders(settings), now_s=time.time(), stages=stages)
     console = open_console(stderr=json_target == "-")
     show_lines(console, ["", *words(found, order.fewest), ""])
@@ -52,14 +57,14 @@ def plan(file: Path | None, environ: Mapping[str, str], lessons: int, json_targe
         write_json(found.as_json(), json_target)
 
 
-def turn(file: Path | None, environ: Mapping[str, str], lessons: int, json_target: str | None) -> None:
+def turn(file: Path | None, environ: Mapping[str, str], order: Order, json_target: str | None) -> None:
     """One turn. Exits with 1 where no candidate came of it."""
     settings, store = _located(file, environ)
     with one_thread():
         ended = run.run_turn(
             settings,
             store,
-            Order(lessons),
+            order,
             _encoders(settings),
             now=time.time,
             ask=_teacher(settings, environ),
@@ -73,14 +78,12 @@ def turn(file: Path | None, environ: Mapping[str, str], lessons: int, json_targe
         sys.exit(1)
 
 
-def export(file: Path | None, environ: Mapping[str, str], lessons: int, what: Export) -> None:
+def export(file: Path | None, environ: Mapping[str, str], order: Order, what: Export) -> None:
     """Says where the lessons lie, and what to do with them."""
     settings, store = _located(file, environ)
     to = ExportDistiller(what.tier, what.base)
     stages, now_s = progress_on(sys.stderr).stage, time.time()
-    (made,) = run.export_lessons(
-        settings, store, Order(lessons), _encoders(settings), to, what.out, now_s=now_s, stages=stages
-    )
+    (made,) = run.export_lessons(settings, store, order, _encoders(settings), to, what.out, now_s=now_s, stages=stages)
     show_lines(
         open_console(stderr=False),
         [

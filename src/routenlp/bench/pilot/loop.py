@@ -1,4 +1,8 @@
-"""Turns of the loop within the pilot, and the trial that each candidate goes through, by the worker's own code."""
+"""Turns of the loop within the pilot, and the trial that each candidate goes through, by the worker's own code.
+
+Tasks that a judge grades are not taught: their students answer few queries well enough to serve, and refitting them and
+answering their held-out rows took half of a turn's time.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import numpy as np
 
 from routenlp.bench.pilot.answers import AnswerBook
 from routenlp.bench.pilot.front import Front, Side
+from routenlp.bench.pilot.system import JUDGED_TASKS
 from routenlp.contracts import Student
 from routenlp.loop.clusters import assign
 from routenlp.loop.compared import NO_SEGMENT
@@ -87,11 +92,14 @@ class Loop:
             return answer.text
 
         ended = run.run_turn(
-            self.settings, self.store, Order(LESSONS), self.encoders, now=self.clock, ask=ask, stages=self.stages
+            self.settings, self.store, self._order(), self.encoders, now=self.clock, ask=ask, stages=self.stages
         )
         taught = ended.evidence.get("plan", {}).get("tasks", [])
         lessons = sum(len(task["lessons"]) for task in taught)
         return TurnSeen(day, ended.outcome, ended.version, lessons, float(np.sum(spent)), ended.reasons)
+
+    def _order(self) -> Order:
+        return Order(LESSONS, tasks=frozenset(self.settings.tasks) - JUDGED_TASKS)
 
     def look(self) -> None:
         """One look at the candidate on trial, where there is one."""

@@ -69,6 +69,14 @@ class Order:
     fewest: int = 20
     """Of all tasks together, under which there is nothing to learn from."""
     bar: Bar = field(default_factory=Bar)
+    tasks: frozenset[str] | None = None
+    """That may learn; None: all of which there are rows."""
+
+    def of(self, known: Collection[str]) -> list[str]:
+        """Of the tasks with rows, those that may learn. Raises `MissingData` for one that there are no rows of."""
+        for task in sorted((self.tasks or frozenset()) - set(known)):
+            raise MissingData(f"task {task!r}", "has no rows that a turn could begin with", f"Known: {sorted(known)}.")
+        return [task for task in known if self.tasks is None or task in self.tasks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +328,7 @@ def _plan(
     system: TurnSystem, store: Path, order: Order, looks: Sequence[Spent], now_s: float, *, before: int | None = None
 ) -> tuple[TurnPlan, Mapping[str, Sequence[Came]]]:
     """`before`: of turns with a lower number than this; None: of all that ended."""
-    since_s = {task: _last_taught(store, task, before) for task in system.rows}
+    since_s = {task: _last_taught(store, task, before) for task in order.of(system.rows)}
     came: dict[str, tuple[list[Came], LeftOut]] = {}
     days: dict[str, float] = {}
     connection = open_reader(store)
@@ -328,7 +336,7 @@ def _plan(
         served = [one for one in served_since(connection, min(since_s.values(), default=0.0)) if one.at_s <= now_s]
     finally:
         connection.close()
-    for task in system.rows:
+    for task in since_s:
         new = [one for one in served if one.at_s > since_s[task]]
         found = traffic(new, task, top=system.portfolio.top, metric=metric(system.settings.tasks[task].metric))
         if found[0]:

@@ -36,7 +36,15 @@ from routenlp.store.sql.recalibrations import Attempt, Result
 from routenlp.store.sql.settled import settled
 from routenlp.store.turn_lock import Held, hold
 from routenlp.worker.calibration_rows import AWAITS_GOLD, Gathered, gather
-from routenlp.worker.calibration_split import Split, beside_missing, evidence_of, few, more_labels, split_audits
+from routenlp.worker.calibration_split import (
+    NEW_AT_MOST,
+    Split,
+    beside_missing,
+    evidence_of,
+    few,
+    more_labels,
+    split_audits,
+)
 from routenlp.worker.in_force import InForce, PoliciesInForce
 from routenlp.worker.missing import graded_wanted, missing_words, too_many_to_prove
 from routenlp.worker.renewed import Renewal, write_renewed
@@ -334,7 +342,7 @@ class Recalibrator:
         voided = certificate is not None and bool(voided_by(certificate, now.policy.proved_for()))
         alarmed = task in monitoring.open_alarms(self.connection)
         tried = self._tried(now, task, voided=voided)
-        paper = self._paper
+        paper, unproved = self._paper, certificate is None or alarmed or voided
         return Standing(
             alarmed=alarmed,
             voided=voided,
@@ -342,7 +350,7 @@ class Recalibrator:
             coverage_then=None if last is None else last.evidence.get("coverage"),
             coverage_now=self._coverage(task) if paper and last is not None else None,
             labels=self._labels(now, task),
-            labels_wanted=self._labels_wanted(task, tried) if certificate is None or alarmed or voided else None,
+            labels_wanted=self._labels_wanted(task, tried) if unproved else self._renewed_at(now, task),
         )
 
     def _labels(self, now: InForce, task: str) -> int:
@@ -355,6 +363,20 @@ class Recalibrator:
         if tried is None or tried.result == "active":
             return fewest_rows(self._asked(task).target)
         return int(tried.evidence.get("wanted") or 0)
+
+    def _renewed_at(self, now: InForce, task: str) -> int | None:
+        """Graded audits in the pool with which a proof is made anew; None where no audits made it.
+
+        The first one after an alarm is made on few audits, is cautious for it, and would be so until the next alarm.
+        """
+        pool_s = self.pool_s(now, task)
+        tested = [a for a in recalibrations.attempts(self.connection, task) if a.tested and a.at_s >= pool_s]
+        if not tested or self._paper:
+            return None
+        last = tested[-1].evidence
+        if tested[-1].result != "active":
+            return int(last.get("wanted") or 0)
+        return round(last["graded"] + NEW_AT_MOST * last["n"])
 
     def _coverage(self, task: str) -> float | None:
         """Of the newest audits, the share of right first cheap answers that were accepted; None where none was."""

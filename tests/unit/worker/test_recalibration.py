@@ -152,6 +152,18 @@ def test_a_task_without_a_certificate_is_calibrated_once_it_has_labels(tmp_path)
     assert (attempt.task, attempt.trigger, attempt.result) == ("intent", "label count", "active")
 
 
+def test_a_proof_that_audits_made_is_made_anew_on_twice_as_many_new_ones(tmp_path):
+    again = recalibrator(tmp_path, audits(tmp_path, range(60)), handled_at=0.9)
+    (first,) = [a for a in again.look() if a.task == "intent"]
+    n = first.evidence["n"]
+    audits(tmp_path, range(100, 100 + 2 * n - 1))
+    assert [a for a in again.look() if a.task == "intent"] == []
+    audits(tmp_path, [400])
+    (second,) = [a for a in again.look() if a.task == "intent"]
+    assert (second.trigger, second.result, second.evidence["n"]) == ("label count", "active", 2 * n)
+    assert second.evidence["looks"] == 0, "none of them was tested before"
+
+
 def test_a_second_attempt_on_the_same_rows_spends_what_is_left_of_delta(tmp_path):
     again = recalibrator(tmp_path, audits(tmp_path, range(60)))
     levels = [again.attempt(BY_HAND).evidence["level"] for _ in range(3)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replace_setting
 from tests.unit.bench.pilot.made import DAYS, TASK, alarm, calibrated, evidence, in_fallback, world
 
 from routenlp.bench.pilot import report
-from routenlp.bench.pilot.figures import bill, blind_stretch, courses, weeks
+from routenlp.bench.pilot.figures import bill, bill_at_top, blind_stretch, called, courses, weeks
+from routenlp.store.sql.reported import ServedPolicy
 
 TOP = DAYS * 24 * 10.0
 
@@ -63,6 +65,26 @@ def test_a_calibration_by_hand_and_an_alarm_that_a_person_cleared_are_told():
     found = evidence(alarm(9.0, cleared_by="by hand: a false alarm"), calibrated(10.0, trigger="by hand"))
     assert len(found.by_hand) == 2
     assert not evidence(alarm(9.0, cleared_by="calibrated again as policy x"), calibrated(10.0)).by_hand
+
+
+def test_new_prices_in_the_settings_are_told_apart_from_what_hands_did():
+    served = (ServedPolicy("before", 0.0, 10.0, 5), ServedPolicy("at new prices", 11.0, 20.0, 5))
+    found = replace(evidence(), served=served)
+    assert (found.by_hand, found.by_settings) == ([], 1)
+
+
+def test_the_bill_with_a_task_at_the_top_tier_is_without_its_audits():
+    assert bill_at_top(world(), [TASK], [TASK]) == pytest.approx(1.0)
+    assert bill_at_top(world(), []) == pytest.approx(bill(world()).ratio)
+
+
+def test_tables_mark_a_task_of_which_nothing_is_proved():
+    made = world()
+    tasks = {TASK: replace_setting(made.settings.tasks[TASK], serve_when="empirical")}
+    seen = replace(made, settings=replace_setting(made.settings, tasks=tasks))
+    assert (called(made, TASK), called(seen, TASK)) == (TASK, f"{TASK} (EMPIRICAL)")
+    of_tasks = next(table for table in report.tables(seen) if table.title == "Task by task")
+    assert of_tasks.rows[0][0] == f"{TASK} (EMPIRICAL)"
 
 
 def test_tables_checks_and_json_come_of_it():

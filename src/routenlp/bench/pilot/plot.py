@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from routenlp.bench.pilot.figures import called
 from routenlp.bench.pilot.traffic import BEGIN_S, DAY_S
 from routenlp.bench.pilot.world import World
 from routenlp.errors import SettingsError
@@ -71,11 +72,13 @@ def _cost(world: World, axes: Any) -> None:
     x = np.arange(world.plan.days) + 0.5
     axes.plot(x, _daily(world, world.counted, "cost_usd", "top_cost_usd"), color="black", linewidth=2.2, label="all")
     for task in world.tasks:
-        axes.plot(x, _daily(world, world.of_task(task), "cost_usd", "top_cost_usd"), linewidth=1.2, label=task)
+        axes.plot(
+            x, _daily(world, world.of_task(task), "cost_usd", "top_cost_usd"), linewidth=1.2, label=called(world, task)
+        )
     axes.set_ylabel("cost of serving over always-top")
-    axes.set_ylim(0.0, 1.08)
+    axes.set_ylim(0.0, 1.25)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, loc="upper right", ncols=3, framealpha=0.9)
+    axes.legend(fontsize=8, loc="upper center", ncols=6, framealpha=0.9)
 
 
 def _quality(world: World, axes: Any) -> None:

@@ -86,6 +86,11 @@ def notes(world: World) -> list[str]:
         for task, found in world.provable.items()
         if task in world.tasks and found.serve_when == "empirical"
     ]
+    if world.turns:
+        taught = ", ".join(task for task in world.tasks if task not in JUDGED_TASKS)
+        out.append(
+            f"Turns may teach {taught}: tasks that a judge grades are left out, and those too small for the gate."
+        )
     if world.fewest_missed:
         least = least_missed(world)
         out.append(

@@ -376,7 +376,7 @@ class Recalibrator:
         last = tested[-1].evidence
         if tested[-1].result != "active":
             return int(last.get("wanted") or 0)
-        return round(last["graded"] + NEW_AT_MOST * last["n"])
+        return int(last["graded"]) + round(NEW_AT_MOST * int(last["n"]))
 
     def _coverage(self, task: str) -> float | None:
         """Of the newest audits, the share of right first cheap answers that were accepted; None where none was."""

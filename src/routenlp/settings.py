@@ -115,6 +115,12 @@ class TaskSettings(_Frozen, frozen=True):
     stale: Literal["top", "serve"] = "top"
     """After an alarm: the top tier serves until the task is calibrated again, or the last certificate goes on serving,
     which header, log and metrics say."""
+    streaming: Literal["buffered", "commit"] | None = None
+    """How a cheap tier's answer comes to a client that wants a stream: buffered, held until it is accepted; commit,
+    until its commit point, where the policy has a commit rule for the task. None: as `gateway.streaming`."""
+    commit_at: Annotated[int, msgspec.Meta(ge=1)] | Literal["sentence"] | None = None
+    """The commit point, in tokens or at the first sentence's end. Certificates hold for the policy's own: where that is
+    another, the task is buffered. None: the policy's."""
     allowed_tiers: tuple[str, ...] | None = None
     """A wall: no query of this task reaches another tier, be it by routing, failure or audit. None: all tiers."""
     budget: BudgetSettings | None = None
@@ -214,6 +220,8 @@ class GatewaySettings(_Frozen, frozen=True):
     """Name of the variable that holds the admin listener's key; without a value, only health is served there."""
     auth: Literal["keys", "none"] = "keys"
     """keys: every request needs one that `routenlp keys create` made. none: anybody who reaches the port may ask."""
+    streaming: Literal["buffered", "commit"] = "buffered"
+    """Of tasks that do not say."""
     keep_prompt_caches: bool = True
     """Weigh, when a conversation goes on, what leaving a tier's prompt cache would cost."""
     max_body_mb: Positive = 32.0

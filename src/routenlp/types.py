@@ -124,6 +124,20 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """What was decided of an answer before it ended."""
+
+    score: float
+    """Of the prefix."""
+    threshold: float
+    """That the prefix's score was compared with."""
+    tokens: int
+    """How many were there."""
+    released: bool
+    """True: given out for good. False: cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One tier's answer with its score and verdict."""
 
@@ -134,6 +148,13 @@ class Step:
     """The (task, tier) threshold in force; None when there is none, which escalates."""
     accepted: bool = False
     """True on the one step whose answer was returned."""
+    commit: Commit | None = None
+    """None where the answer was judged whole."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `answer` is no more than what was there when the call was broken off."""
+        return self.commit is not None and not self.commit.released
 
 
 @dataclass(frozen=True, slots=True)

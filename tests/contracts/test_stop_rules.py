@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.worlds import TIERS, answer, policy, thresholds
 
+from routenlp.cascade.commit import CommitPoint, CommitRule
+from routenlp.cascade.committing import Committing
 from routenlp.cascade.first_by_router import FirstByRouter
 from routenlp.cascade.machine import Ask, advance, start
 from routenlp.cascade.per_task import RulePerTask
@@ -14,6 +16,7 @@ from routenlp.cascade.stop_rules import FirstAnswer
 from routenlp.store.policies import STOP_RULES
 from routenlp.types import Call, Query, Route, Stop
 
+COMMIT = CommitRule(CommitPoint(8), 0.3)
 RULES = {
     "first answer": FirstAnswer(),
     "no thresholds": thresholds({}),
@@ -21,6 +24,7 @@ RULES = {
     "accept all": thresholds({"small": 1.0, "mid": 1.0}),
     "per task": RulePerTask({"intent": thresholds({"small": 0.3, "mid": 0.6})}, "top"),
     "first by router": FirstByRouter(thresholds({"small": 0.3, "mid": 0.6})),
+    "committing": Committing(thresholds({"small": 0.3, "mid": 0.6}), TIERS, {"intent": {"small": COMMIT}}),
 }
 any_score = st.one_of(st.none(), st.floats(0, 1))
 

@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from routenlp.backends.encoders.hashed import HashedEncoder
+from routenlp.cascade.commit import CommitRule
+from routenlp.cascade.committing import Committing
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.stop_rules import ThresholdCascade
 from routenlp.conformal.certificate import Certificate
@@ -60,10 +62,12 @@ gateway: {{port: 0, admin_port: 0, auth: {auth}, max_body_mb: 8, body_timeout_s:
 """
 
 
-def write_policy(folder: Path, *, limit: float = 0.25, backends: Mapping[str, str] = {}) -> Path:
+def write_policy(
+    folder: Path, *, limit: float = 0.25, backends: Mapping[str, str] = {}, commit: CommitRule | None = None
+) -> Path:
     """Begins at the cheapest tier and accepts under an uncertainty of `limit`; certified for `ROUTED`.
 
-    `backends`: of tiers that are not behind an OpenAI-compatible endpoint.
+    `backends`: of tiers that are not behind an OpenAI-compatible endpoint. `commit`: of streams of the small tier.
     """
     encoder = HashedEncoder(
         np.zeros(1, dtype=np.int32), np.ones(1, dtype=np.float32), np.zeros((1, 2), dtype=np.float16)
@@ -80,7 +84,8 @@ def write_policy(folder: Path, *, limit: float = 0.25, backends: Mapping[str, st
     router = LearnedRouter(encoder, surface, TIERS, ROUTED, quality, cost, 1.0, price=1.0)
     rule = ThresholdCascade(TIERS, {task: {"small": limit, "mid": limit} for task in ROUTED})
     tasks = {task: Task(task, "accuracy", 1.0, 1.0) for task in ROUTED}
-    return save_policy(folder, Policy(portfolio, tasks, router, TokenUncertainty(), rule), encoder)
+    served = rule if commit is None else Committing(rule, TIERS, {task: {"small": commit} for task in ROUTED})
+    return save_policy(folder, Policy(portfolio, tasks, router, TokenUncertainty(), served), encoder)
 
 
 def save_policy(folder: Path, plain: Policy, encoder: HashedEncoder) -> Path:

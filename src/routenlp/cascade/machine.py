@@ -11,6 +11,13 @@
                    score ─▶ policy.next ─┤
                                          └─ Stop(an answer of these steps) ─▶ Done(trace)
 
+An answer that comes as a stream may be judged before it ends, where the policy has a commit rule (`cascade.commit`):
+
+    Ask(tier) ─ prefix ─▶ Hold, Release or Escalate
+                            │       │         └─ cancelled(what came) ─▶ Ask(a dearer tier)
+                            │       └─ released(the answer, once it ends) ─▶ Done(trace)
+                            └─ the next token; at the end: advance
+
 Every Call must name a tier dearer than all that answered before, so a query takes at most as many steps as there
 are tiers. A stop rule that breaks this, or an answer from another tier than the one asked, is an `IllegalMove`.
 """
@@ -20,10 +27,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from routenlp.cascade.commit import HOLD, Escalate, Judged, Prefix, Release
+from routenlp.cascade.committing import commit_rule
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.readable import Beyond, heed, next_readable
 from routenlp.errors import IllegalMove
-from routenlp.types import Answer, Call, Estimate, Query, Route, Step, Stop, Trace
+from routenlp.types import Answer, Call, Commit, Estimate, Query, Route, Step, Stop, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +80,54 @@ def start(
 
 def advance(policy: Policy, ask: Ask, answer: Answer) -> Ask | Done:
     """What follows from `answer`, which must come from the tier asked."""
+    _check_asked(ask, answer)
+    limit = policy.stop_rule.threshold(ask.route.task, answer.tier)
+    steps = (*ask.steps, Step(answer, policy.scorer.score(answer, ask.route), limit))
+    return _onward(policy, ask, steps)
+
+
+def prefix(policy: Policy, ask: Ask, said: Prefix) -> Judged:
+    """The verdict on exactly this prefix of the answer of the tier asked; to be asked for after every token.
+
+    Hold where the policy has no commit rule for the task at this tier, and for a prefix without a score.
+    """
+    rule = commit_rule(policy.stop_rule, ask.route.task, ask.tier)
+    if rule is None or not said.token_probs or not rule.looks(said):
+        return HOLD
+    so_far = Answer(ask.tier, said.text, said.token_probs, 0, len(said.token_probs), 0.0, 0.0)
+    return rule.judge(said, policy.scorer.score(so_far, ask.route))
+
+
+def cancelled(policy: Policy, ask: Ask, answer: Answer, why: Escalate) -> Ask | Done:
+    """What follows once the call was broken off. `answer`: what had come, and what that cost; it is never returned."""
+    _check_asked(ask, answer)
+    limit = policy.stop_rule.threshold(ask.route.task, answer.tier)
+    commit = Commit(why.score, why.threshold, why.tokens, released=False)
+    return _onward(policy, ask, (*ask.steps, Step(answer, None, limit, commit=commit)))
+
+
+def released(policy: Policy, ask: Ask, answer: Answer, why: Release) -> Done:
+    """The end of a stream that was given out at its commit point: `answer` stands, whatever its score."""
+    _check_asked(ask, answer)
+    limit = policy.stop_rule.threshold(ask.route.task, answer.tier)
+    commit = Commit(why.score, why.threshold, why.tokens, released=True)
+    step = Step(answer, policy.scorer.score(answer, ask.route), limit, commit=commit)
+    return Done(_trace(policy, ask, (*ask.steps, step), Stop(answer, why_released(why))))
+
+
+def why_released(why: Release) -> str:
+    """In words."""
+    return f"after {why.tokens} tokens the uncertainty {why.score:.3f} was within the threshold {why.threshold:.3f}"
+
+
+def _check_asked(ask: Ask, answer: Answer) -> None:
     if answer.tier != ask.tier:
         raise IllegalMove(
             f"query {ask.query.id!r}", f"{answer.tier!r} answered", f"Hand over the answer of {ask.tier!r}."
         )
-    limit = policy.stop_rule.threshold(ask.route.task, answer.tier)
-    steps = (*ask.steps, Step(answer, policy.scorer.score(answer, ask.route), limit))
+
+
+def _onward(policy: Policy, ask: Ask, steps: tuple[Step, ...]) -> Ask | Done:
     verdict = _verdict(policy, ask.route, steps)
     if isinstance(verdict, Call):
         _check_climbs(policy, steps, verdict)
@@ -115,7 +166,7 @@ def _check_climbs(policy: Policy, steps: tuple[Step, ...], call: Call) -> None:
 
 
 def _trace(policy: Policy, ask: Ask, steps: tuple[Step, ...], stop: Stop) -> Trace:
-    if not any(step.answer is stop.answer for step in steps):
+    if not any(step.answer is stop.answer and not step.cancelled for step in steps):
         raise IllegalMove("stop rule", "returned an answer that no tier gave", "Stop with one of the steps' answers.")
-    verdicts = tuple([Step(s.answer, s.score, s.threshold, accepted=s.answer is stop.answer) for s in steps])
+    verdicts = tuple([Step(s.answer, s.score, s.threshold, s.answer is stop.answer, s.commit) for s in steps])
     return Trace(ask.query, ask.route, verdicts, stop.answer, stop.reason, policy.version)

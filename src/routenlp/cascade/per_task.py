@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from routenlp.cascade.committing import Committing
 from routenlp.contracts import StopRule
 from routenlp.router.nested import joined, part_of
 from routenlp.types import Call, Parts, Route, Step, Stop
 
 
 def rule_of(rule: StopRule, task: str) -> StopRule | None:
-    """What decides on this task's answers; None for a task that the top tier answers."""
+    """What decides on this task's whole answers; None for a task that the top tier answers."""
+    if isinstance(rule, Committing):
+        return rule_of(rule.rule, task)
     return rule.rules.get(task) if isinstance(rule, RulePerTask) else rule
 
 

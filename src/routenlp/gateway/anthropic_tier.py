@@ -25,6 +25,7 @@ class AnthropicTier:
     """A tier behind `upstream`."""
 
     streams = True
+    scored_streams = False
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class AnthropicTier:
         usage = found.usage or completion.counted_usage(request.everything, found.text)
         return Whole(answer_of(self._tier, found, usage, latency_s), found, shown)
 
-    async def stream(self, request: ChatRequest, *, last: bool) -> ByteStream:
+    async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> ByteStream:  # noqa: ARG002
         """A stream, translated as it comes."""
         try:
             opened = await self._upstream.open(self._body(request, stream=True), last_resort=last)

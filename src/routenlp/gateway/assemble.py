@@ -16,6 +16,7 @@ from routenlp.backends.remote.upstream import connector
 from routenlp.errors import RouteNlpError, SettingsError
 from routenlp.gateway.access import Access
 from routenlp.gateway.build_tiers import CLOCK, Means, live_tier
+from routenlp.gateway.commit import with_commits
 from routenlp.gateway.live import Live, OnTrial, served_tasks
 from routenlp.gateway.metrics import Metrics
 from routenlp.gateway.state import Gateway, NoRecords
@@ -92,7 +93,7 @@ def _live(
     policy = serving.policy if serving is not None else None
     cached = any(tier.price.saved_by_cache_usd(1_000_000) > 0.0 for tier in portfolio.tiers)
     weighs = settings.gateway.keep_prompt_caches and cached
-    served = served_tasks(settings, statuses, alarmed)
+    served = with_commits(served_tasks(settings, statuses, alarmed), settings, policy)
     for task in sorted(name for name, its in served.items() if its.stale):
         _LOG.error(
             "%s has an open alarm and is served by a stale certificate, as its setting `stale: serve` asks", task

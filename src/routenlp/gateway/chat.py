@@ -25,7 +25,7 @@ from routenlp.gateway.request import ChatRequest, parse
 from routenlp.gateway.sending import EVENTS, JSON, ClientLeft, Presence, read_body, send_error, send_whole
 from routenlp.gateway.serve_query import Onward, serve_query
 from routenlp.gateway.state import Gateway
-from routenlp.gateway.streaming import Streamed, pass_through
+from routenlp.gateway.streaming import Passing, Streamed, pass_on, pass_through
 from routenlp.gateway.tiers import Whole
 from routenlp.gateway.trial import arm_of
 from routenlp.store.sql.budgets import Reservation
@@ -128,6 +128,8 @@ class Chat:
             answer = await serve_query(live, request, course, began, self._cached_usd(exchange))
             if isinstance(answer, Onward):
                 return await self._stream(exchange, answer, send)
+            if isinstance(answer, Passing):
+                return await self._pass_on(exchange, answer, send)
         except UpstreamError as failure:
             _LOG.warning("%s", failure, extra={"trace_id": course.trace_id})
             await send_error(send, from_upstream(failure), about(course, live, None, cost_known=True))
@@ -140,6 +142,7 @@ class Chat:
         headers = about(exchange.course, exchange.live, answer.answer.tier, cost_known=True)
         self._charge(exchange)
         if request.stream:
+            exchange.course.begun_to_stream()
             events = as_events(answer.body, show_usage=request.show_usage)
             await send_whole(send, 200, [EVENTS, *headers], events)
         else:
@@ -153,6 +156,12 @@ class Chat:
         charge = partial(self._charge, exchange)
         await pass_through(exchange.live, request, exchange.course, onward.tier, streamed, send, charge)
         self._remember_calls(exchange, tuple(streamed.meter.tool_call_ids), streamed.tier)
+        return _Ended("ok" if streamed.error is None else "broken_off", streamed.meter.id)
+
+    async def _pass_on(self, exchange: _Exchange, passing: Passing, send: Send) -> _Ended:
+        streamed = passing.streamed
+        exchange.streams.append(streamed)
+        await pass_on(exchange.live, exchange.course, passing, send, partial(self._charge, exchange))
         return _Ended("ok" if streamed.error is None else "broken_off", streamed.meter.id)
 
     def _remember_calls(self, exchange: _Exchange, call_ids: tuple[str, ...], tier: str) -> None:

@@ -13,10 +13,10 @@ from routenlp.backends.remote.failures import UpstreamError
 from routenlp.gateway.aim import Aim
 from routenlp.gateway.tiers import Whole
 from routenlp.portfolio.tiers import Tier
-from routenlp.store.sql.records import StepRecord
+from routenlp.store.sql.records import StepRecord, Streaming
 from routenlp.types import Route, Step
 
-Why = Literal["rule", "failed", "late", "wall", "failsafe"]
+Why = Literal["rule", "failed", "late", "wall", "failsafe", "commit", "abort"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class Course:
     reason: str = ""
     upstream_s: float = 0.0
     """Time that tiers took."""
+    commits: bool = False
+    """Whether cheap tiers are asked for streams that are released at a commit point."""
+    first_token_s: float | None = None
+    """Until the first event of a stream was sent; None where none was."""
 
     def elapsed_s(self) -> float:
         """Since the request began."""
@@ -64,6 +68,11 @@ class Course:
     def cost_usd(self) -> float:
         """Of all steps so far."""
         return sum(step.cost_usd for step in self.steps)
+
+    @property
+    def streaming(self) -> Streaming:
+        """The mode that streams of this request are served in."""
+        return "commit" if self.commits else "buffered"
 
     @property
     def tried(self) -> tuple[str, ...]:
@@ -87,11 +96,16 @@ class Course:
             )
         )
 
-    def streamed(self, tier: Tier, usage: Usage, latency_s: float, error: str | None) -> None:
+    def streamed(self, tier: Tier, usage: Usage, latency_s: float, error: str | None, *, accepted: bool = True) -> None:
         """A tier gave a stream, or as much of one as came."""
         cost_usd = usage.cost_usd(tier.price)
         record = StepRecord(tier.name, usage.input_tokens, usage.output_tokens, cost_usd, latency_s)
-        self.steps.append(replace(record, accepted=error is None, error=error, cached_tokens=usage.cached.read))
+        accepted = accepted and error is None
+        self.steps.append(replace(record, accepted=accepted, error=error, cached_tokens=usage.cached.read))
+
+    def begun_to_stream(self) -> None:
+        """The client is sent the first event now."""
+        self.first_token_s = self.elapsed_s()
 
     def failed(self, tier: str, error: UpstreamError, latency_s: float) -> None:
         """A tier gave no answer. What it may bill for that is not known, and not much: a refusal is free. Calls that it
@@ -102,10 +116,15 @@ class Course:
 
     def scored(self, step: Step) -> None:
         """The last answer has a score."""
-        self.steps[-1] = replace(self.steps[-1], score=step.score, threshold=step.threshold)
+        given = replace(self.steps[-1], score=step.score, threshold=step.threshold)
+        self.steps[-1] = given if step.commit is None else replace(given, commit=step.commit)
 
     def accepted(self, tier: str, reason: str) -> Whole:
         """The answer of `tier` is the one returned."""
+        self.chosen(tier, reason)
+        return self.wholes[tier]
+
+    def chosen(self, tier: str, reason: str) -> None:
+        """The same, of an answer that is a stream."""
         self.reason = reason
         self.steps = [replace(s, accepted=True) if s.tier == tier and s.error is None else s for s in self.steps]
-        return self.wholes[tier]

@@ -37,6 +37,8 @@ class Served:
     """Of `tiers`, those that an audit runs."""
     stale: bool = False
     """An alarm is open, and the settings let the last certificate serve on."""
+    commits: frozenset[str] = frozenset()
+    """Tiers whose streams are released at a commit point; empty where the task is buffered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

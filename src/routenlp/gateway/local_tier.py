@@ -40,6 +40,11 @@ class LocalTier:
         return True
 
     @property
+    def scored_streams(self) -> bool:
+        """As its server's."""
+        return self._inner.scored_streams
+
+    @property
     def state(self) -> State:
         """Open while the server is being started again and again."""
         return self._inner.state
@@ -52,11 +57,11 @@ class LocalTier:
         finally:
             self._leave()
 
-    async def stream(self, request: ChatRequest, *, last: bool) -> ByteStream:
+    async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> ByteStream:
         """The same, event by event; its place is free again when it is closed."""
         self._enter()
         try:
-            return _Held(await self._inner.stream(request, last=last), self._leave)
+            return _Held(await self._inner.stream(request, last=last, scored=scored), self._leave)
         except BaseException:
             self._leave()
             raise

@@ -29,6 +29,13 @@ class Metrics:
         self._overhead = Histogram(
             "routenlp_overhead_seconds", "Our own share of the latency.", buckets=_OWN_BUCKETS, registry=registry
         )
+        self._first_token = Histogram(
+            "routenlp_ttft_seconds",
+            "Of streams, from the request to the first event.",
+            ["task", "mode"],
+            buckets=_CALL_BUCKETS,
+            registry=registry,
+        )
         self._escalations = Counter(
             "routenlp_escalations", "Moves to a dearer tier.", ["from_tier", "to_tier", "reason"], registry=registry
         )
@@ -67,6 +74,8 @@ class Metrics:
         """One request is over."""
         self._child(self._requests, course.aim.served.task, tier or "", outcome).inc()
         self._overhead.observe(course.overhead_s)
+        if course.first_token_s is not None:
+            self._child(self._first_token, course.aim.served.task, course.streaming).observe(course.first_token_s)
         for step in course.steps:
             self._called(step)
         for move in course.escalations:

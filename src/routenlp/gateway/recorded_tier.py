@@ -21,6 +21,7 @@ class RecordedTier:
     """Answers at once, as no live tier would, and without probabilities: a threshold never accepts its answers."""
 
     streams: ClassVar[bool] = False
+    scored_streams: ClassVar[bool] = False
     state: ClassVar[State] = State.CLOSED
 
     def __init__(self, clerk: Clerk, recording: Recording, *, clock: Callable[[], float]) -> None:
@@ -46,7 +47,7 @@ class RecordedTier:
             raise self._not_recorded(query)
         return self._clerk.whole(request, query, Prediction(text, None), self._clock() - begun_s)
 
-    async def stream(self, request: ChatRequest, *, last: bool) -> HeldStream:
+    async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> HeldStream:  # noqa: ARG002
         """The whole answer as a few events."""
         return held(await self.whole(request, scored=False, limit_s=None, last=last))
 

@@ -75,6 +75,8 @@ def trace_record(
         audit_tiers=course.aim.served.audit_tiers if course.audited else (),
         content=content,
         group=group,
+        first_token_s=course.first_token_s,
+        streaming=None if course.first_token_s is None else course.streaming,
     )
 
 

@@ -7,7 +7,7 @@
 
 Whatever fails of ours, the last allowed tier answers; whatever tier fails, the next dearer one is asked. Only the
 last tier's failure reaches the client. A client that wants a stream gets the last tier's own, untouched; what comes
-from a cheaper tier was held until it was accepted.
+from a cheaper tier was held until it was accepted or, where the task commits, released (`gateway.commit`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from typing import TypeVar
 from routenlp.backends.remote.failures import UpstreamError
 from routenlp.cascade.machine import Ask, Done, advance, start
 from routenlp.cascade.policy import Policy
+from routenlp.gateway.commit import hold, may_commit
 from routenlp.gateway.course import Course, Escalation, Why
 from routenlp.gateway.live import Live
 from routenlp.gateway.long_tier import beyond_windows
 from routenlp.gateway.request import ChatRequest
+from routenlp.gateway.streaming import Passing
 from routenlp.gateway.tiers import LiveTier, Whole
 from routenlp.types import Query
 
@@ -46,8 +48,8 @@ async def serve_query(
     course: Course,
     begin_at: str | None,
     cached_usd: Mapping[str, float] | None = None,
-) -> Whole | Onward:
-    """The answer, or which tier is to stream it. Raises `UpstreamError` when the last tier cannot answer.
+) -> Whole | Onward | Passing:
+    """The answer, a released stream, or which tier is to stream it. Raises `UpstreamError` when the last tier fails.
 
     `begin_at`: the tier that began this assistant's turn, where the request goes on with one. `cached_usd`: by tier,
     what its prompt cache saves.
@@ -55,10 +57,18 @@ async def serve_query(
     ask = None
     if course.aim.routed and live.policy is not None:
         ask = _start(live.policy, live.tiers, request, course, begin_at, cached_usd)
+        if request.stream and course.aim.served.commits:
+            course.commits = may_commit(request, course.aim.served)
     while ask is not None:
         name = _allowed(course, live, ask)
         if name == course.aim.tiers[-1]:
             break
+        if course.commits and name in course.aim.served.commits and live.tiers[name].scored_streams:
+            found = await _committed(live, live.tiers[name], request, course, ask)
+            if isinstance(found, Whole | Passing):
+                return found
+            ask = found
+            continue
         whole = await _cheap(live.tiers[name], request, course)
         if whole is None:
             ask = replace(ask, tier=_dearer(course, name, "failed"))
@@ -134,10 +144,9 @@ def _dearer(course: Course, name: str, why: Why) -> str:
 
 async def _cheap(tier: LiveTier, request: ChatRequest, course: Course) -> Whole | None:
     """A held answer; None where the tier fails, whatever the reason: the next one may do better."""
-    sla_s, begun_s = course.aim.served.sla_s, course.clock()
-    limit_s = None if sla_s is None else max(sla_s - course.elapsed_s(), 0.0)
+    begun_s = course.clock()
     try:
-        whole = await tier.whole(request, scored=True, limit_s=limit_s, last=False)
+        whole = await tier.whole(request, scored=True, limit_s=_time_left_s(course), last=False)
     except UpstreamError as error:
         course.failed(tier.tier.name, error, course.clock() - begun_s)
         level = logging.INFO if error.is_no_trouble else logging.WARNING
@@ -145,6 +154,32 @@ async def _cheap(tier: LiveTier, request: ChatRequest, course: Course) -> Whole 
         return None
     course.answered(whole)
     return whole
+
+
+async def _committed(
+    live: Live, tier: LiveTier, request: ChatRequest, course: Course, ask: Ask
+) -> Passing | Whole | Ask | None:
+    """As `_cheap` and `_advance` together, of a stream; None where the policy failed."""
+    name, policy = tier.tier.name, live.policy
+    assert policy is not None  # who committed
+    asked = ask if ask.tier == name else replace(ask, tier=name)
+    try:
+        moved = await hold(policy, tier, request, course, asked, _time_left_s(course))
+    except Exception:  # noqa: BLE001  (whatever it is, the client still gets an answer)
+        course.failsafe.append("policy")
+        _LOG.exception("policy failed, the last tier answers", extra={"trace_id": course.trace_id})
+        return None
+    if moved is None:
+        return replace(ask, tier=_dearer(course, name, "failed"))
+    if isinstance(moved, Done):
+        return course.accepted(moved.trace.answer.tier, moved.trace.reason)
+    return moved
+
+
+def _time_left_s(course: Course) -> float | None:
+    """For cheap steps; None: there is no limit."""
+    sla_s = course.aim.served.sla_s
+    return None if sla_s is None else max(sla_s - course.elapsed_s(), 0.0)
 
 
 async def _last(live: Live, request: ChatRequest, course: Course, ask: Ask | None) -> Whole | Onward:

@@ -37,8 +37,6 @@ class Streamed:
     begun: bool = False
     """Whether anything reached the client."""
     error: str | None = None
-    recorded: bool = False
-    """Whether its step is on the course."""
 
     @property
     def text(self) -> str:
@@ -48,6 +46,34 @@ class Streamed:
     def usage(self, request: ChatRequest) -> Usage:
         """What the endpoint reported; what was seen, where it reported nothing."""
         return self.meter.usage or counted_usage(request.everything, self.text)
+
+
+@dataclass(slots=True, eq=False)
+class Passing:
+    """An open stream on its way to the client."""
+
+    stream: ByteStream
+    pieces: AsyncIterator[bytes]
+    """Of the stream, those that were not fed to the meter yet."""
+    streamed: Streamed
+    begun_s: float
+    held: bytes = b""
+    """Whole events that came already, to be sent first."""
+    recorded: bool = False
+    """Whether its step is on the course."""
+    put_down: Callable[[], None] = lambda: None
+    """Puts its step on the course; called once, unless `recorded`."""
+    settled: bool = False
+
+    def settle(self, charge: Callable[[], None]) -> None:
+        """Puts it down, and charges; once."""
+        if self.settled:
+            return
+        self.settled = True
+        if not self.recorded:
+            self.recorded = True
+            self.put_down()
+        charge()
 
 
 async def pass_through(
@@ -61,20 +87,23 @@ async def pass_through(
 ) -> None:
     """Raises `UpstreamError` only before the first byte to the client. `charge` is called before the last one."""
     begun_s = course.clock()
-
-    def put_down() -> None:
-        if not streamed.recorded:
-            streamed.recorded = True
-            course.streamed(tier.tier, streamed.usage(request), course.clock() - begun_s, streamed.error)
-            charge()
-
     try:
         stream = await tier.stream(request, last=True)
     except UpstreamError as error:
         course.failed(streamed.tier, error, course.clock() - begun_s)
         raise
+    passing = Passing(stream, pieces_of(stream), streamed, begun_s)
+    passing.put_down = lambda: course.streamed(
+        tier.tier, streamed.usage(request), course.clock() - begun_s, streamed.error
+    )
+    await pass_on(live, course, passing, send, charge)
+
+
+async def pass_on(live: Live, course: Course, passing: Passing, send: Send, charge: Callable[[], None]) -> None:
+    """Of a stream that is open: as `pass_through`."""
+    streamed = passing.streamed
     try:
-        await _events(live, course, stream, streamed, send, begun_s, put_down)
+        await _events(live, course, passing, send, charge)
     except UpstreamError as error:
         streamed.error = str(error.kind)
         if not streamed.begun:
@@ -83,41 +112,42 @@ async def pass_through(
         body = error_body(f"The model broke off: it {error.problem}.", "upstream_error", f"upstream_{error.kind}")
         await send_part(send, b"data: " + body + b"\n\n", more=False)
     finally:
-        stream.close()
-        put_down()
+        passing.stream.close()
+        passing.settle(charge)
 
 
-async def _events(
-    live: Live,
-    course: Course,
-    stream: ByteStream,
-    streamed: Streamed,
-    send: Send,
-    begun_s: float,
-    put_down: Callable[[], None],
-) -> None:
-    meter = streamed.meter
-    async for data in _pieces(stream):
+async def _events(live: Live, course: Course, passing: Passing, send: Send, charge: Callable[[], None]) -> None:
+    streamed, meter = passing.streamed, passing.streamed.meter
+    if passing.held:
+        await _begin(live, course, passing, send)
+        if meter.done:
+            passing.settle(charge)
+        await send_part(send, passing.held, more=True)
+    while not meter.done and (data := await anext(passing.pieces, None)) is not None:
         try:
             events = meter.feed(data)
         except BadEvent as exc:
             raise UpstreamError(streamed.tier, Kind.GARBAGE, str(exc)) from exc
         if events and not streamed.begun:
-            course.upstream_s += course.clock() - begun_s
-            await begin_stream(send, [EVENTS, *about(course, live, streamed.tier, cost_known=False)])
-            streamed.begun = True
+            course.upstream_s += course.clock() - passing.begun_s
+            await _begin(live, course, passing, send)
         if meter.done:
-            put_down()
+            passing.settle(charge)
         if events:
             await send_part(send, events, more=True)
-        if meter.done:
-            break
     if not meter.done:
         raise UpstreamError(streamed.tier, Kind.CUT, "ended its stream in the middle")
     await send_part(send, b"", more=False)
 
 
-async def _pieces(stream: ByteStream) -> AsyncIterator[bytes]:
+async def _begin(live: Live, course: Course, passing: Passing, send: Send) -> None:
+    course.begun_to_stream()
+    await begin_stream(send, [EVENTS, *about(course, live, passing.streamed.tier, cost_known=passing.recorded)])
+    passing.streamed.begun = True
+
+
+async def pieces_of(stream: ByteStream) -> AsyncIterator[bytes]:
+    """All that it says, as it comes."""
     yield stream.first
     async for data in stream.rest():
         yield data

@@ -18,6 +18,7 @@ class StudentTier:
     """A prediction takes from under a millisecond to many, so that it is made in a thread of the tier's own."""
 
     streams: ClassVar[bool] = False
+    scored_streams: ClassVar[bool] = False
     state: ClassVar[State] = State.CLOSED
 
     def __init__(
@@ -57,6 +58,6 @@ class StudentTier:
         (prediction,) = await self._threads.run(lambda: student.predict([query]), limit_s=within_s)
         return self._clerk.whole(request, query, prediction, self._clock() - begun_s)
 
-    async def stream(self, request: ChatRequest, *, last: bool) -> HeldStream:
+    async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> HeldStream:  # noqa: ARG002
         """The whole answer as a few events."""
         return held(await self.whole(request, scored=False, limit_s=None, last=last))

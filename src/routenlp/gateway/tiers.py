@@ -41,14 +41,18 @@ class LiveTier(Protocol):
         """Whether it speaks as it goes. One that does not is asked for a whole answer, which is sent as few events."""
 
     @property
+    def scored_streams(self) -> bool:
+        """Whether its stream can carry log-probabilities, so that what is there of an answer has a score."""
+
+    @property
     def state(self) -> State:
         """Of its breaker."""
 
     async def whole(self, request: ChatRequest, *, scored: bool, limit_s: float | None, last: bool) -> Whole:
         """Raises `UpstreamError`. `scored`: ask for what a score needs. `last`: there is no tier to fall back on."""
 
-    async def stream(self, request: ChatRequest, *, last: bool) -> ByteStream:
-        """Raises `UpstreamError` before the first byte."""
+    async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> ByteStream:
+        """Raises `UpstreamError` before the first byte. `scored`: ask for log-probabilities, where it gives any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,11 @@ class OpenAITier:
         return True
 
     @property
+    def scored_streams(self) -> bool:
+        """Until the endpoint refuses log-probabilities."""
+        return self._asks_logprobs
+
+    @property
     def state(self) -> State:
         """Of its endpoints' breakers, the least open."""
         return self._upstream.state
@@ -128,9 +137,19 @@ class OpenAITier:
         shown = completion.without_logprobs(body) if asks else body
         return Whole(answer_of(self._tier, found, usage, latency_s), found, shown)
 
-    async def stream(self, request: ChatRequest, *, last: bool) -> ByteStream:
+    async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> ByteStream:
         """A stream with its first bytes."""
-        body = upstream_body(without(request.fields, self._drop), self._model, Wanted(stream=True))
+        asks = scored and self._asks_logprobs and not request.wants_logprobs
+        try:
+            return await self._open(request, asks, last)
+        except UpstreamError as error:
+            if not (asks and self._may_stop_asking and names_logprobs(error)):
+                raise
+            self._asks_logprobs = False
+            return await self._open(request, False, last)
+
+    async def _open(self, request: ChatRequest, logprobs: bool, last: bool) -> ByteStream:
+        body = upstream_body(without(request.fields, self._drop), self._model, Wanted(stream=True, logprobs=logprobs))
         return await self._upstream.open(body, last_resort=last)
 
     async def _complete(self, request: ChatRequest, logprobs: bool, limit_s: float | None, last: bool) -> bytes:

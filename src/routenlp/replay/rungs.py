@@ -18,6 +18,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from routenlp.cascade.committing import Committing
 from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.decision import ALWAYS_TOP, Utility
 from routenlp.cascade.first_by_router import FirstByRouter
@@ -139,7 +140,7 @@ def fresh(texts: Iterable[str], ladder: KeptLadder | None) -> NDArray[np.bool_]:
 
 def rungs_of(rule: StopRule, task: str, kept: KeptLadder | None) -> tuple[Rung, ...] | None:
     """From always-top on, in order of rising boldness; None for a rule that has no ladder, or nothing for `task`."""
-    if isinstance(rule, FirstByRouter):
+    if isinstance(rule, FirstByRouter | Committing):
         return rungs_of(rule.rule, task, kept)
     if isinstance(rule, RulePerTask):
         return rungs_of(rule.rules[task], task, kept) if task in rule.rules else None
@@ -154,7 +155,14 @@ def rungs_of(rule: StopRule, task: str, kept: KeptLadder | None) -> tuple[Rung, 
 
 
 def at_rung(rule: StopRule, task: str, rung: Rung) -> StopRule:
-    """The same rule with `task` at `rung`, other tasks as they were."""
+    """The same rule with `task` at `rung`, other tasks as they were.
+
+    A commit rule of the task is left out: it was not proved with this rung, and its streams are buffered then.
+    """
+    if isinstance(rule, Committing):
+        left = rule.without(task)
+        inner = at_rung(rule.rule, task, rung)
+        return replace(left, rule=inner) if isinstance(left, Committing) else inner
     if isinstance(rule, FirstByRouter):
         return FirstByRouter(at_rung(rule.rule, task, rung))
     if isinstance(rule, RulePerTask):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from routenlp.cascade.committing import Committing
 from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.first_by_router import FirstByRouter
 from routenlp.cascade.per_task import RulePerTask
@@ -37,6 +38,7 @@ STOP_RULES: Mapping[str, Callable[[Parts], StopRule]] = {
     "stop_rule/threshold_cascade": _threshold_cascade,
     ContinuationRule.KIND: ContinuationRule.from_parts,
     FirstByRouter.KIND: lambda parts: FirstByRouter.from_parts(parts, lambda inner: STOP_RULES[inner.kind](inner)),
+    Committing.KIND: lambda parts: Committing.from_parts(parts, lambda inner: STOP_RULES[inner.kind](inner)),
     RulePerTask.KIND: lambda parts: RulePerTask.from_parts(parts, lambda inner: STOP_RULES[inner.kind](inner)),
 }
 AROUND: Mapping[str, Callable[[Parts, Callable[[Parts], Router]], Router]] = {

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from routenlp.cascade.committing import Committing
 from routenlp.cascade.first_by_router import FirstByRouter
 from routenlp.cascade.policy import fingerprint, proved_for
 from routenlp.conformal.certificate import from_json, voided_by
@@ -81,6 +82,8 @@ def _trained(parts: Mapping[str, Parts]) -> dict[str, Any]:
 
 def _thresholds(stop_rule: Parts) -> dict[str, Any]:
     """By task and tier, where the rule has any."""
-    inner = unwrapped(stop_rule) if stop_rule.kind == FirstByRouter.KIND else stop_rule
+    inner = stop_rule
+    while inner.kind in (Committing.KIND, FirstByRouter.KIND):
+        inner = unwrapped(inner)
     meta: Any = inner.meta
     return {task: dict(tiers) for task, tiers in meta.get("thresholds", {}).items()}

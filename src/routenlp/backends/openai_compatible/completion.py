@@ -9,7 +9,9 @@ import msgspec
 from routenlp.portfolio.prices import NOTHING_CACHED, Cached, Price, count_tokens
 
 
-class _TokenLogprob(msgspec.Struct):
+class TokenLogprob(msgspec.Struct):
+    """One token of `logprobs.content`."""
+
     logprob: float
     token: str | None = None
     bytes: msgspec.Raw = msgspec.Raw(b"null")
@@ -23,7 +25,7 @@ class _TokenLogprob(msgspec.Struct):
 
 
 class _Logprobs(msgspec.Struct):
-    content: list[_TokenLogprob] | None = None
+    content: list[TokenLogprob] | None = None
 
 
 class _Message(msgspec.Struct):

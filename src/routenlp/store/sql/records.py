@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from routenlp.loop.shadow import Shadowed
-from routenlp.types import Trace
+from routenlp.types import Commit, Trace
 
 NAMED = "the client named the tier"
 """The reason of a route that the client chose, like the next."""
@@ -21,6 +21,7 @@ ONE_TIER = "one tier alone is allowed"
 """The reason of a route where there is nothing to choose."""
 
 FeedbackKind = Literal["score", "label", "preference", "correction"]
+Streaming = Literal["buffered", "commit"]
 TaskSource = Literal["tagged", "classified", "default"]
 
 
@@ -39,6 +40,8 @@ class StepRecord(msgspec.Struct, frozen=True):
     """Why the tier gave no answer, without anything that a user wrote; None where it answered."""
     cached_tokens: int = 0
     """Of the input tokens, those that the endpoint says its prompt cache gave."""
+    commit: Commit | msgspec.UnsetType = msgspec.UNSET
+    """What was decided of a stream before its end; not set where nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,10 @@ class TraceRecord(msgspec.Struct, frozen=True):
     """Who named the task: the caller, the classifier, or nobody."""
     task_guess: Mapping[str, object] | None = None
     """What the classifier said, where it was asked: JSON values."""
+    first_token_s: float | None = None
+    """Of a stream: from the request to the first event that its client was sent."""
+    streaming: Streaming | None = None
+    """How that stream was served."""
     content: Content | None = None
 
 
@@ -149,6 +156,7 @@ def steps_of(trace: Trace) -> tuple[StepRecord, ...]:
             step.score,
             step.threshold,
             step.accepted,
+            commit=step.commit or msgspec.UNSET,
         )
         for step in trace.steps
     )

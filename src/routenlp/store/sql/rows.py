@@ -96,6 +96,7 @@ def _detail(t: TraceRecord) -> Mapping[str, object]:
         "estimates": t.estimates,
         "propensities": t.propensities,
         "features_hash": t.features_hash,
+        **({"streaming": t.streaming, "first_token_s": t.first_token_s} if t.first_token_s is not None else {}),
         **({"group": t.group} if t.group is not None else {}),
         **({"task_guess": t.task_guess} if t.task_guess is not None else {}),
     }

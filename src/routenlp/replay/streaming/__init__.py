@@ -1,0 +1,1 @@
+"""Policies with streams replayed over recorded token probabilities: what is released, cancelled or held."""

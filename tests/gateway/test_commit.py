@@ -1,4 +1,4 @@
-"""Streams under the cascade in mode `commit`, over real sockets: released for good, or cancelled upstream and escalated."""
+"""Streams under the cascade in mode `commit`, over real sockets: released for good, or cancelled upstream."""
 
 from __future__ import annotations
 
@@ -197,9 +197,9 @@ def test_logprobs_and_usage_stay_for_a_client_that_asked(client, stub):
 
 def test_a_client_that_leaves_while_it_is_held_closes_the_call(committing, stub):
     stub.behaviours["small-model"] = saying(0.9, pieces=("x ",) * 50, pause_s=0.3)
-    with openai.OpenAI(base_url=committing.base_url, api_key="none", max_retries=0, timeout=0.5) as hurried:
-        with pytest.raises(openai.APITimeoutError):
-            stream(hurried)
+    hurried = openai.OpenAI(base_url=committing.base_url, api_key="none", max_retries=0, timeout=0.5)
+    with hurried, pytest.raises(openai.APITimeoutError):
+        stream(hurried)
     assert running.until(lambda: stub.asked and stub.asked[0].cancelled, within_s=2.0)
 
 

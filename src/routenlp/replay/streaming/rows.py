@@ -25,7 +25,7 @@ class Streams:
     """The cheap tier's answers to n queries as they came, and the top tier's as far as escalations need them."""
 
     running: FloatArray
-    """Score of the first 1, 2, ... tokens, shape (n, longest); NaN where a prefix has none, and after the end."""
+    """Score of the first 1, 2, ... tokens, shape (n, longest or 1); NaN where a prefix has none, after the end."""
     tokens: Ints
     """Of each answer, without an end-of-text token, shape (n,)."""
     sentence: Ints
@@ -63,8 +63,6 @@ class Streams:
         """Score of each answer's first `tokens` tokens, shape (n,); NaN where it has fewer, or none."""
         there = (tokens >= 1) & (tokens <= self.tokens)
         column = np.where(there, tokens - 1, 0)
-        if self.running.shape[1] == 0:
-            return np.full(self.n, np.nan)
         return np.where(there, self.running[np.arange(self.n), column], np.nan)
 
     def point(self, point: CommitPoint) -> Ints:
@@ -82,8 +80,8 @@ class Streams:
 
 
 def running_scores(tier: str, said: Sequence[Generation], scorer: Scorer) -> FloatArray:
-    """Of every prefix, as the machine would have it: shape (n, longest). The scorer sees no route."""
-    longest = max((len(one.token_probs) for one in said), default=0)
+    """Of every prefix, as the machine would have it: shape (n, longest or 1). The scorer sees no route."""
+    longest = max((len(one.token_probs) for one in said), default=1) or 1
     out = np.full((len(said), longest), np.nan)
     for i, one in enumerate(said):
         for tokens in range(1, len(one.token_probs) + 1):

@@ -1,0 +1,96 @@
+"""Every mode on every source of rows, and the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from routenlp.bench.frame import at_most
+from routenlp.bench.guarantees.run import most_misses
+from routenlp.bench.streaming.measure import DRAWS, TARGET, Measured, chosen_point, course, measured
+from routenlp.cascade.commit import CommitPoint
+from routenlp.replay.streaming.certify import units_of
+from routenlp.replay.streaming.ladder import BUFFERED, Mode
+from routenlp.replay.streaming.rows import Streams
+
+LOSES = 0.01
+"""Share of the answers that would have been returned, and are aborted."""
+POINTS = tuple(Mode(CommitPoint(tokens)) for tokens in (4, 8, 16, 32))
+SENTENCE = Mode(CommitPoint(32, sentence=True))
+MOST_FIRST_TOKEN = 0.5
+MOST_EXTRA_COST = 0.10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Rows to measure on."""
+
+    name: str
+    train: Streams
+    pool: Streams
+    labels: int
+    """Units that a calibration draws."""
+    simulated: bool
+    useful: bool = True
+    """Whether prefixes say anything; False: the promise alone is checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A source's figures."""
+
+    source: str
+    simulated: bool
+    useful: bool
+    chosen: str
+    """The commit mode that training rows chose."""
+    rows: tuple[Measured, ...]
+
+    def row(self, mode: str) -> Measured:
+        """The figures of one mode."""
+        return next(row for row in self.rows if row.mode == mode)
+
+
+def modes(train: Streams) -> tuple[tuple[Mode, ...], Mode]:
+    """All that are measured, and the one that training rows choose to be judged by."""
+    best = chosen_point(train, (*POINTS, SENTENCE), TARGET, MOST_FIRST_TOKEN)
+    aborting = (Mode(None, LOSES), Mode(best.point, LOSES))
+    return (BUFFERED, *POINTS, SENTENCE, *aborting), best
+
+
+def run_source(
+    source: Source, *, draws: int = DRAWS, seed: int = 0, advance: Callable[[], None] | None = None
+) -> Found:
+    """Every mode over the same draws."""
+    every, best = modes(source.train)
+    units = units_of(source.train.groups, source.pool.groups, seed)
+    rows: list[Measured] = []
+    base = None
+    for mode in every:
+        mine = course(source.train, source.pool, mode, labels=source.labels, draws=draws, seed=seed)
+        base = base or mine
+        rows.append(measured(source.name, mode, mine, base, source.pool, units, source.labels))
+        if advance is not None:
+            advance()
+    return Found(source.name, source.simulated, source.useful, str(best), tuple(rows))
+
+
+def checks(found: Sequence[Found]) -> list[dict[str, object]]:
+    """The promise in every mode of every source; speed and cost of the chosen commit mode where prefixes say anything.
+
+    A share of misses is allowed as far as chance explains it, at a tolerance shared by all promises that are checked.
+    """
+    out: list[dict[str, object]] = []
+    promises = sum(len(one.rows) for one in found)
+    for one in found:
+        worst = max(one.rows, key=lambda row: row.misses)
+        allowed = most_misses(worst.draws, promises, TARGET.delta) / worst.draws
+        out.append(
+            at_most(f"{one.source}: calibrations over target, {worst.mode}", worst.misses / worst.draws, allowed)
+        )
+        if one.useful:
+            row = one.row(one.chosen)
+            name = f"{one.source}, {one.chosen}"
+            out.append(at_most(f"{name}: time to first token over buffered", row.first_token_ratio, MOST_FIRST_TOKEN))
+            out.append(at_most(f"{name}: extra cost", row.extra_cost, MOST_EXTRA_COST))
+    return out

@@ -219,6 +219,22 @@ def promotion_bench_command(
     promotion_bench.bench(os.environ, json_target, quick=quick, markdown=markdown)
 
 
+@bench.command("streaming")
+def streaming_bench_command(
+    recordings: Annotated[Path | None, typer.Option(help="Folder of recorded generations; else recordings/.")] = None,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Simulated worlds, whatever is recorded.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="200 calibrations a mode in place of 1,000.")] = False,
+    json_target: JsonTarget = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
+) -> None:
+    """Buffered streams and streams with a commit point: time to first token, bill, promise. Exit code 1 at a miss."""
+    from routenlp.cli import streaming_bench
+
+    streaming_bench.bench(
+        os.environ, json_target, folder=recordings, simulated=simulated, quick=quick, markdown=markdown
+    )
+
+
 @bench.command("calibration-size")
 def calibration_size_command(
     settings: SettingsFile = None,

@@ -59,9 +59,9 @@ def modes(train: Streams) -> tuple[tuple[Mode, ...], Mode]:
 
 
 def run_source(
-    source: Source, *, draws: int = DRAWS, seed: int = 0, advance: Callable[[], None] | None = None
+    source: Source, *, draws: int = DRAWS, seed: int = 0, advance: Callable[[int, int], None] | None = None
 ) -> Found:
-    """Every mode over the same draws."""
+    """Every mode over the same draws. `advance(done, total)` counts modes."""
     every, best = modes(source.train)
     units = units_of(source.train.groups, source.pool.groups, seed)
     rows: list[Measured] = []
@@ -71,7 +71,7 @@ def run_source(
         base = base or mine
         rows.append(measured(source.name, mode, mine, base, source.pool, units, source.labels))
         if advance is not None:
-            advance()
+            advance(len(rows), len(every))
     return Found(source.name, source.simulated, source.useful, str(best), tuple(rows))
 
 

@@ -41,6 +41,8 @@ class Spec:
     token_s: float = 1.0 / 60.0
     graded: bool = False
     """Whether qualities are anything in [0, 1], else 0 or 1."""
+    group_rows: int = 1
+    """Queries of a group, which share half of what tiers have in common."""
 
 
 SPECS = (
@@ -60,6 +62,9 @@ def world(spec: Spec, *, seed: int, population: int = POPULATION, training: int 
 def draw(spec: Spec, n: int, rng: np.random.Generator) -> Streams:
     """n queries: a tier fails where a latent difficulty, in part common to both, is over its level."""
     common, own = rng.standard_normal(n), rng.standard_normal((2, n))
+    groups = np.arange(n) // spec.group_rows
+    if spec.group_rows > 1:
+        common = np.sqrt(0.5) * (common + rng.standard_normal(n)[groups])
     difficulty = np.sqrt(spec.shared) * common + np.sqrt(1.0 - spec.shared) * own
     levels = [NormalDist().inv_cdf(1.0 - rate) for rate in (spec.fails, spec.top_fails)]
     failed = difficulty > np.array(levels)[:, None]
@@ -83,7 +88,7 @@ def draw(spec: Spec, n: int, rng: np.random.Generator) -> Streams:
             prefill_s=np.full(n, spec.prefill_s),
             token_s=spec.token_s,
             top_first_s=top_latency_s(n, rng),
-            groups=np.arange(n),
+            groups=groups,
         )
     )
 

@@ -105,6 +105,17 @@ def test_a_stream_is_metered_and_ends(kit):
         assert "".join(meter.text) == whole.answer.text
 
 
+def test_a_scored_stream_is_asked_for_probabilities_only_where_it_has_any(kit):
+    async def once():
+        async with kit.tier() as tier:
+            (await tier.stream(request(stream=True), last=False, scored=True)).close()
+            return tier.scored_streams
+
+    assert asyncio.run(once()) == (kit.backend == "openai")
+    asked = [one.body.get("logprobs") for one in kit.stub.asked]
+    assert asked == {"openai": [True], "anthropic": [None]}.get(kit.backend, [])
+
+
 def test_it_has_a_name_and_a_state(kit):
     async def once():
         async with kit.tier() as tier:

@@ -275,3 +275,12 @@ def test_time_to_first_token_is_measured_by_mode(client, stub, committing):
     assert 'routenlp_ttft_seconds_count{mode="commit",task="intent"}' in text
     assert 'routenlp_ttft_seconds_count{mode="buffered",task="private"}' in text
     assert 'routenlp_escalations_total{from_tier="small",reason="commit",to_tier="mid"}' in text
+
+
+def test_explain_says_what_was_decided_at_the_point_and_when_the_first_token_came(client, stub, committing):
+    stub.behaviours["small-model"] = saying(0.5, 0.5, 0.5, pieces=("x ",) * 5)
+    trace = stream(client).headers["x-routenlp-trace-id"]
+    detail(committing, trace)
+    said = running.command(committing.log.parent, "explain", trace).stdout
+    assert "small was cancelled after 3 tokens: their uncertainty 0.500 is over 0.250." in said
+    assert "Streamed (commit)" in said

@@ -66,6 +66,9 @@ def words(trace: StoredTrace) -> list[str]:
         f"Cost ${trace.cost_usd:.6f}; {_compared(trace)}.",
         f"Took {trace.latency_s * 1e3:.0f} ms, of which ours {_ms(trace.overhead_s)}.",
     ]
+    lines += [_committed(step) for step in detail["steps"] if step.get("commit") is not None]
+    if (first_token_s := detail.get("first_token_s")) is not None:
+        lines.append(f"Streamed ({detail['streaming']}); the first token came after {_ms(first_token_s)}.")
     guess = detail.get("task_guess")
     if guess is not None:
         named = f"the classifier's likeliest was {guess['likeliest']}, with confidence {guess['confidence']:.3f}"
@@ -109,6 +112,8 @@ def audit_tables(audit: ReadAudit) -> list[Table]:
 
 def _step(step: dict[str, Any]) -> tuple[str, ...]:
     verdict = step["error"] or ("returned" if step["accepted"] else "escalated")
+    if (commit := step.get("commit")) is not None and not commit["released"]:
+        verdict = "cancelled"
     return (
         step["tier"],
         verdict,
@@ -118,6 +123,15 @@ def _step(step: dict[str, Any]) -> tuple[str, ...]:
         _whole(step["output_tokens"]),
         f"${step['cost_usd']:.6f}",
         _ms(step["latency_s"]),
+    )
+
+
+def _committed(step: dict[str, Any]) -> str:
+    commit = step["commit"]
+    what, side = ("released", "within") if commit["released"] else ("cancelled", "over")
+    score, threshold = f"{commit['score']:.3f}", f"{commit['threshold']:.3f}"
+    return (
+        f"{step['tier']} was {what} after {commit['tokens']} tokens: their uncertainty {score} is {side} {threshold}."
     )
 
 

@@ -32,7 +32,7 @@ check: $(VENV)/.installed-dev ## formatting, lint, types and layers
 # Each bench runs, whatever those before it found; a missed check fails the whole at the end.
 bench: $(VENV)/.installed-dev ## every benchmark, with its figures in bench-results/
 	@mkdir -p bench-results; missed=; \
-	for name in six-tasks guarantees off-policy calibration-size backtests router store loop promotion fresh-domain pilot; do \
+	for name in six-tasks guarantees off-policy calibration-size backtests router store loop promotion fresh-domain pilot streaming; do \
 	  $(BIN)/routenlp bench $$name --json bench-results/$$name.json || missed="$$missed $$name"; \
 	done; \
 	test -z "$$missed" || { echo "Missed a check, or could not run:$$missed"; exit 1; }

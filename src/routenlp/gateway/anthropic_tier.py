@@ -55,6 +55,11 @@ class AnthropicTier:
         return self._tier
 
     @property
+    def total_s(self) -> float:
+        """As the settings say."""
+        return self._upstream.total_s
+
+    @property
     def state(self) -> State:
         """Of its endpoints' breakers, the least open."""
         return self._upstream.state

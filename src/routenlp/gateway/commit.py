@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from msgspec.structs import replace as replace_usage
 
+from routenlp.backends.openai_compatible import completion
 from routenlp.backends.openai_compatible.completion import Usage, counted_usage
+from routenlp.backends.openai_compatible.joined import joined
 from routenlp.backends.openai_compatible.scored_events import ScoredMeter
 from routenlp.backends.remote.failures import Kind, UpstreamError
 from routenlp.backends.remote.sse import BadEvent
@@ -29,7 +32,7 @@ from routenlp.gateway.course import Course, Escalation, Why
 from routenlp.gateway.live import Served
 from routenlp.gateway.request import ChatRequest
 from routenlp.gateway.streaming import Passing, Streamed, pieces_of
-from routenlp.gateway.tiers import LiveTier
+from routenlp.gateway.tiers import LiveTier, Whole
 from routenlp.settings import Settings
 from routenlp.types import Answer
 
@@ -124,7 +127,7 @@ async def hold(
     held = _Held(policy, ask, tier, request, course, course.clock())
     kept = False
     try:
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(min(tier.total_s, math.inf if limit_s is None else limit_s)):
             verdict = await _until_decided(held)
         moved = _moved(held, verdict)
         kept = isinstance(moved, Passing)
@@ -177,7 +180,8 @@ def _moved(held: _Held, verdict: Judged) -> Passing | Ask | Done:
     if isinstance(verdict, Escalate):
         moved = cancelled(held.policy, held.ask, held.answer(), verdict)
     else:
-        moved = advance(held.policy, held.ask, held.answer())
+        whole = course.wholes[held.name] = _whole(passing, held.answer())
+        moved = advance(held.policy, held.ask, whole.answer)
     steps = moved.steps if isinstance(moved, Ask) else moved.trace.steps
     course.scored(steps[-1])
     if isinstance(moved, Ask):
@@ -187,6 +191,15 @@ def _moved(held: _Held, verdict: Judged) -> Passing | Ask | Done:
         return moved
     course.chosen(held.name, moved.trace.reason)
     return passing
+
+
+def _whole(passing: Passing, answer: Answer) -> Whole:
+    """Of a stream that ended while it was held: a later step may end in this answer, and an audit reads it."""
+    usage = Usage(answer.input_tokens, answer.output_tokens)
+    body = joined(passing.held, usage)
+    found = completion.read(body)
+    assert found is not None
+    return Whole(answer, found, body)
 
 
 def _why(verdict: Judged) -> Why:

@@ -45,6 +45,11 @@ class LocalTier:
         return self._inner.scored_streams
 
     @property
+    def total_s(self) -> float:
+        """As the settings say."""
+        return self._inner.total_s
+
+    @property
     def state(self) -> State:
         """Open while the server is being started again and again."""
         return self._inner.state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -22,6 +23,7 @@ class RecordedTier:
 
     streams: ClassVar[bool] = False
     scored_streams: ClassVar[bool] = False
+    total_s: ClassVar[float] = math.inf
     state: ClassVar[State] = State.CLOSED
 
     def __init__(self, clerk: Clerk, recording: Recording, *, clock: Callable[[], float]) -> None:

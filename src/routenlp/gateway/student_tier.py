@@ -34,7 +34,7 @@ class StudentTier:
         self._clerk = clerk
         self._students = students
         self._threads = threads
-        self._total_s = total_s
+        self.total_s = total_s
         self._clock = clock
 
     @property
@@ -54,7 +54,7 @@ class StudentTier:
         student = self._students.get(query.task)
         if student is None:
             raise self._clerk.refusal(f"has no student for task {query.task!r}")
-        within_s = self._total_s if limit_s is None else min(limit_s, self._total_s)
+        within_s = self.total_s if limit_s is None else min(limit_s, self.total_s)
         (prediction,) = await self._threads.run(lambda: student.predict([query]), limit_s=within_s)
         return self._clerk.whole(request, query, prediction, self._clock() - begun_s)
 

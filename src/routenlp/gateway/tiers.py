@@ -45,6 +45,10 @@ class LiveTier(Protocol):
         """Whether its stream can carry log-probabilities, so that what is there of an answer has a score."""
 
     @property
+    def total_s(self) -> float:
+        """How long an answer may take."""
+
+    @property
     def state(self) -> State:
         """Of its breaker."""
 
@@ -112,6 +116,11 @@ class OpenAITier:
     def scored_streams(self) -> bool:
         """Until the endpoint refuses log-probabilities."""
         return self._asks_logprobs
+
+    @property
+    def total_s(self) -> float:
+        """As the settings say."""
+        return self._upstream.total_s
 
     @property
     def state(self) -> State:

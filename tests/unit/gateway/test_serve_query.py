@@ -39,6 +39,8 @@ class Says:
     sure: float = 0.9
     fails: bool = False
     streams: bool = False
+    scored_streams: bool = False
+    total_s: float = 10.0
     state: State = State.CLOSED
 
     async def whole(self, request, *, scored, limit_s, last):

@@ -118,6 +118,11 @@ class Upstream:
         now_s = self._clock()
         return min(endpoint.breaker.state(now_s) for endpoint in self.endpoints)
 
+    @property
+    def total_s(self) -> float:
+        """How long an answer may take."""
+        return self._limits.total_s
+
     async def complete(self, body: bytes, *, limit_s: float | None = None, last_resort: bool = False) -> bytes:
         """The whole answer to `body`, within `limit_s` and the tier's own limit; raises `UpstreamError`."""
         total_s = min(self._limits.total_s, limit_s if limit_s is not None else self._limits.total_s)

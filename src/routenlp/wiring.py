@@ -22,6 +22,7 @@ from routenlp.backends.remote.listed_prices import listed_price
 from routenlp.backends.student import registry
 from routenlp.backends.student.backend import StudentBackend
 from routenlp.backends.weights import Hub, LocalFolder, PackagedWheel, Source, encoder_folder
+from routenlp.cascade.committing import Committing
 from routenlp.cascade.policy import Policy, fingerprint
 from routenlp.conformal.verdict import Status
 from routenlp.contracts import Backend, Encoder, Student
@@ -196,9 +197,8 @@ def _as_trained(settings: Settings, folder: Path) -> Serving:
     in_order = Portfolio(tuple(tiers[name] for name in stored.stop_rule.tiers))
     priced = stored.at_prices([tier.price for tier in in_order.tiers])
     every = trained_tasks(settings, stored.stop_rule.tasks)
-    policy = Policy(
-        in_order, every, priced.router, TokenUncertainty(), priced.stop_rule, certificates=stored.certificates
-    )
+    rule = Committing(priced.stop_rule, in_order.names, stored.commits) if stored.commits else priced.stop_rule
+    policy = Policy(in_order, every, priced.router, TokenUncertainty(), rule, certificates=stored.certificates)
     statuses = {task: _status(settings, policy, task) for task in every}
     return Serving(policy, statuses, {}, priced.encoder)
 

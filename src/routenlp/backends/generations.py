@@ -85,13 +85,13 @@ def read_generations(path: Path) -> Iterator[Generation]:
         raise CorruptData(str(path), f"cannot be read ({exc})", _REMEDY) from exc
     for number, line in enumerate(lines, 1):
         try:
-            yield _checked(_unpacked(_LINE.decode(line)), f"{path}, line {number}")
+            yield checked(_unpacked(_LINE.decode(line)), f"{path}, line {number}")
         except (msgspec.DecodeError, ValueError, RecursionError) as exc:
             raise CorruptData(f"{path}, line {number}", f"is no generation ({exc})", _REMEDY) from exc
 
 
 def _packed(generation: Generation, path: Path) -> _Line:
-    _checked(generation, f"{path}, query {generation.id!r}")
+    checked(generation, f"{path}, query {generation.id!r}")
     return _Line(
         id=generation.id,
         answer=generation.answer,
@@ -120,15 +120,15 @@ def _steps(probs: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.uint16]
     return np.rint(np.asarray(probs, dtype=np.float64) * STEPS).astype("<u2")
 
 
-def _checked(generation: Generation, where: str) -> Generation:
+def checked(generation: Generation, where: str, remedy: str = _REMEDY) -> Generation:
     """Itself; raises `CorruptData` where tokens, bytes and answer do not belong together."""
     probs, sizes = generation.token_probs, generation.token_bytes
     if len(probs) != len(sizes):
-        raise CorruptData(where, f"has {len(probs)} probabilities and {len(sizes)} tokens", _REMEDY)
+        raise CorruptData(where, f"has {len(probs)} probabilities and {len(sizes)} tokens", remedy)
     if not all(0.0 <= p <= 1.0 for p in probs) or min(sizes, default=0) < 0:
-        raise CorruptData(where, "has a probability outside [0, 1] or a token of less than nothing", _REMEDY)
+        raise CorruptData(where, "has a probability outside [0, 1] or a token of less than nothing", remedy)
     if sum(sizes) != len(generation.answer.encode("utf-8", "surrogatepass")):
-        raise CorruptData(where, f"has tokens of {sum(sizes)} bytes, which are not its answer", _REMEDY)
+        raise CorruptData(where, f"has tokens of {sum(sizes)} bytes, which are not its answer", remedy)
     if min(generation.input_tokens, generation.output_tokens) < 0:
-        raise CorruptData(where, "was asked or answered in less than no tokens", _REMEDY)
+        raise CorruptData(where, "was asked or answered in less than no tokens", remedy)
     return generation

@@ -22,6 +22,22 @@ policies = typer.Typer(help="Versions of the policy: list, show, promote, roll b
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.add_typer(policies, name="policies")
+    app.command("commit")(commit_command)
+
+
+def commit_command(
+    rows: Annotated[Path, typer.Argument(help="JSON lines: queries with every tier's recorded answer and quality.")],
+    task: Annotated[str, typer.Option(help="Of the queries.")],
+    tier: Annotated[str, typer.Option(help="The cheap tier whose streams are to be released early.")],
+    out: Annotated[Path, typer.Option(help="Folder for the policy that commits; must not exist.")],
+    at: Annotated[str, typer.Option(help="The commit point: a number of tokens, or sentence.")] = "16",
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+) -> None:
+    """Proves a commit rule for streams, and writes the policy in force with it. Exit code 1 where nothing is proved."""
+    from routenlp.cli import commit
+
+    commit.run(settings, os.environ, commit.Asked(rows, task, tier, at, out), json_target)
 
 
 @policies.command("list")

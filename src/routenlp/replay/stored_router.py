@@ -9,6 +9,8 @@ from typing import Any
 
 from routenlp.backends.encoders.minilm import MiniLM
 from routenlp.backends.encoders.stored import Weights, encoder_from_parts
+from routenlp.cascade.commit import CommitRule
+from routenlp.cascade.committing import Committing
 from routenlp.cascade.continuation import ContinuationRule
 from routenlp.conformal.certificate import Certificate, from_json, to_json
 from routenlp.contracts import Encoder, Router, StoredEncoder
@@ -33,6 +35,8 @@ class StoredRouter:
     stop_rule: ContinuationRule
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
     """By task. They hold for this router and rule, and for whatever else they are bound to."""
+    commits: Mapping[str, Mapping[str, CommitRule]] = field(default_factory=dict)
+    """Of streams, by task and tier: what `routenlp commit` added."""
 
     def at_prices(self, prices: Sequence[Price]) -> StoredRouter:
         """The same with expected costs at these prices, tier by tier, where costs are expected from tokens.
@@ -94,6 +98,16 @@ def load(
         router = build_router(parts["router"], encoder, str(folder))
         proved: Any = parts["proof"].meta["certificates"]
         certificates = {task: from_json(text) for task, text in proved.items()}
-        return StoredRouter(encoder, router, ContinuationRule.from_parts(parts["stop_rule"]), certificates)
+        rule, commits = stored_rule(parts["stop_rule"])
+        return StoredRouter(encoder, router, rule, certificates, commits)
     except (KeyError, ValueError) as exc:
         raise ArtefactError(str(folder), f"lacks a part ({exc})", "Train the router again with this version.") from exc
+
+
+def stored_rule(parts: Parts) -> tuple[ContinuationRule, Mapping[str, Mapping[str, CommitRule]]]:
+    """The stop rule of whole answers, and the commit rules around it. Raises `KeyError` where a part is missing."""
+    if parts.kind != Committing.KIND:
+        return ContinuationRule.from_parts(parts), {}
+    committing = Committing.from_parts(parts, ContinuationRule.from_parts)
+    assert isinstance(committing.rule, ContinuationRule)
+    return committing.rule, committing.commits

@@ -63,7 +63,7 @@ def _whole(parts: Mapping[str, Parts]) -> dict[str, Any]:
 
 def _trained(parts: Mapping[str, Parts]) -> dict[str, Any]:
     """Whether its certificates hold is said where it serves: they are bound to endpoints, which it does not know."""
-    rule: Any = parts["stop_rule"].meta
+    rule: Any = _within(parts["stop_rule"]).meta
     proof: Any = parts["proof"].meta
     certificates = {task: json.loads(text) for task, text in proof["certificates"].items()}
     tasks = {task: certificates.get(task) for task in rule["tasks"]}
@@ -82,8 +82,12 @@ def _trained(parts: Mapping[str, Parts]) -> dict[str, Any]:
 
 def _thresholds(stop_rule: Parts) -> dict[str, Any]:
     """By task and tier, where the rule has any."""
-    inner = stop_rule
-    while inner.kind in (Committing.KIND, FirstByRouter.KIND):
-        inner = unwrapped(inner)
-    meta: Any = inner.meta
+    meta: Any = _within(stop_rule).meta
     return {task: dict(tiers) for task, tiers in meta.get("thresholds", {}).items()}
+
+
+def _within(stop_rule: Parts) -> Parts:
+    """The rule of whole answers, without what stands around it."""
+    while stop_rule.kind in (Committing.KIND, FirstByRouter.KIND):
+        stop_rule = unwrapped(stop_rule)
+    return stop_rule

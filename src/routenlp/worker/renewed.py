@@ -13,13 +13,14 @@ from datetime import datetime
 from pathlib import Path
 
 from routenlp import wiring
-from routenlp.cascade.continuation import ContinuationRule
+from routenlp.cascade.committing import Committing
 from routenlp.cascade.policy import Policy
 from routenlp.conformal.certificate import UNBOUND, Certificate, ProvedFor, issue, to_json, voided_by
 from routenlp.conformal.verdict import Verdict
 from routenlp.contracts import StopRule
 from routenlp.replay import rungs
 from routenlp.replay.rungs import KeptLadder, Rung, at_rung
+from routenlp.replay.stored_router import stored_rule
 from routenlp.store import artefacts, policies
 from routenlp.types import Parts
 from routenlp.worker.together import proved_with
@@ -107,6 +108,7 @@ def _at_rung(rule: StopRule, renewal: Renewal) -> StopRule:
 def _trained(folder: Path, renewal: Renewal, certificates: dict[str, Certificate]) -> dict[str, Parts]:
     """What `routenlp train` wrote, with another rule and other proofs: its costs are priced where it is read."""
     parts = artefacts.read(folder)
-    rule = _at_rung(ContinuationRule.from_parts(parts["stop_rule"]), renewal)
+    stored, commits = stored_rule(parts["stop_rule"])
+    rule = _at_rung(Committing(stored, stored.tiers, commits) if commits else stored, renewal)
     texts = {task: to_json(certificate) for task, certificate in sorted(certificates.items())}
     return {**parts, "stop_rule": rule.parts(), "proof": Parts("proof/certificates", {}, {"certificates": texts})}

@@ -15,7 +15,7 @@ import numpy as np
 from routenlp.cascade.commit import CommitPoint, CommitRule
 from routenlp.cascade.committing import Committing
 from routenlp.cascade.policy import Policy
-from routenlp.conformal.certificate import Certificate, issue, voided_by
+from routenlp.conformal.certificate import UNBOUND, Certificate, ProvedFor, issue, voided_by
 from routenlp.conformal.verdict import Status, Verdict
 from routenlp.contracts import Router
 from routenlp.errors import DataError
@@ -78,8 +78,8 @@ def commit_policy(
         return Committed(given, None, verdict)
     rule = CommitRule(point, thresholds[verdict.selected - 1], abort)
     chosen = _with(given, place, rule)
-    own = issue(place[0], verdict, chosen.proved_for(), issued_at)
-    certificates = {**_carried(given, chosen, place[0]), place[0]: own}
+    bound = chosen.proved_for() if given.models else replace(chosen.proved_for(), models=UNBOUND)
+    certificates = {**_carried(given, bound, place[0]), place[0]: issue(place[0], verdict, bound, issued_at)}
     return Committed(replace(chosen, certificates=certificates), rule, verdict)
 
 
@@ -92,9 +92,9 @@ def _with(policy: Policy, place: tuple[str, str], rule: CommitRule) -> Policy:
     return replace(policy, stop_rule=committing, certificates={})
 
 
-def _carried(before: Policy, after: Policy, task: str) -> dict[str, Certificate]:
+def _carried(before: Policy, proved: ProvedFor, task: str) -> dict[str, Certificate]:
     """Of the other tasks, which do as they did; none that was void."""
-    now, proved = before.proved_for(), after.proved_for()
+    now = before.proved_for()
     return {
         name: replace(certificate, proved_for=proved)
         for name, certificate in before.certificates.items()

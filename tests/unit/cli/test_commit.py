@@ -86,7 +86,7 @@ def test_what_is_proved_serves_as_it_was_stored(trained, committed):
 def test_a_task_that_is_calibrated_again_is_buffered(trained, committed, tmp_path):
     policy = serving(trained, committed).policy
     verdict = replace(_verdict(policy), selected=1)
-    renewal = Renewal(TASK, replace(ALWAYS_TOP, margin=0.1), verdict, policy.certificates[TASK].issued_at)
+    renewal = Renewal((TASK,), replace(ALWAYS_TOP, margin=0.1), verdict, policy.certificates[TASK].issued_at)
     write_renewed(committed, tmp_path / "again", policy, renewal, ())
     again = serving(trained, tmp_path / "again")
     assert not isinstance(again.policy.stop_rule, Committing)

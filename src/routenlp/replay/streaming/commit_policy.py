@@ -93,13 +93,18 @@ def _with(policy: Policy, place: tuple[str, str], rule: CommitRule) -> Policy:
 
 
 def _carried(before: Policy, proved: ProvedFor, task: str) -> dict[str, Certificate]:
-    """Of the other tasks, which do as they did; none that was void."""
+    """Of the other tasks, which do as they did; none that was void, or that was proved together with this one."""
     now = before.proved_for()
     return {
         name: replace(certificate, proved_for=proved)
         for name, certificate in before.certificates.items()
-        if name != task and not voided_by(certificate, now)
+        if name != task and not voided_by(certificate, now) and not _leans_on(certificate, task)
     }
+
+
+def _leans_on(certificate: Certificate, task: str) -> bool:
+    """Whether a pool's certificate would no longer be true of the task's streams; an EMPIRICAL one proves nothing."""
+    return task in certificate.over and certificate.status is not Status.EMPIRICAL
 
 
 def _thresholds(policy: Policy, place: tuple[str, str], probe: CommitRule, train: Sequence[StreamRow]) -> list[float]:

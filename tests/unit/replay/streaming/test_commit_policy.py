@@ -88,6 +88,15 @@ def test_other_tasks_keep_their_certificates_and_rules():
     assert found.policy.stop_rule.of("other", "small") == rule
 
 
+def test_a_certificate_of_a_pool_that_the_task_was_in_is_left_behind():
+    plain = made.policy(Rung(0.2))
+    bare = replace(plain, tasks={**plain.tasks, "other": Task("other", "none", 1.0, 1.0)})
+    verdict = committed(rows(600, 2)).verdict
+    pooled = issue("other", verdict, bare.proved_for(), NOW, ("t", "other"))
+    found = committed(rows(600, 2), policy=replace(bare, certificates={"other": pooled}))
+    assert set(found.policy.certificates) == {"t"}
+
+
 def test_another_rung_of_whole_answers_leaves_the_streams_buffered():
     served = committed(rows(600, 2)).policy.stop_rule
     rungs = rungs_of(served, "t", None)

@@ -72,7 +72,7 @@ def _recorded(environ: Mapping[str, str], folder: Path, progress: Progress) -> I
     rows = workload.load(settings, where, quick=False, only=named)
     for task in named:
         with progress.stage(f"reading the recordings of {task}"):
-            train, pool, labels = recordings.sources(
-                recordings.read_task(folder, task), rows.folds[task], seed=settings.seed
-            )
-        yield Source(task, train, pool, labels, simulated=False)
+            said = recordings.read_task(folder, task)
+            for where_run, speed in (("as measured", said.speed), ("at an endpoint's speed", recordings.ENDPOINT)):
+                streams = recordings.sources(recordings.at_speed(said, speed), rows.folds[task], seed=settings.seed)
+                yield Source(f"{task}, {where_run}", *streams, simulated=False)

@@ -139,14 +139,20 @@ def measured(source: str, mode: Mode, mine: Course, base: Course, pool: Streams,
     )
 
 
-def chosen_point(train: Streams, points: tuple[Mode, ...], target: Target = TARGET, most: float = 0.5) -> Mode:
-    """Of these modes the one whose cheapest policy that holds on training rows costs least, among those whose median
-    time to first token is at most `most` of the buffered mode's there; the fastest where none is.
+def chosen_point(
+    train: Streams, points: tuple[Mode, ...], target: Target = TARGET, *, most_time: float, most_cost: float
+) -> Mode:
+    """Of these modes the cheapest, by the policy that holds the target on training rows at the least cost, among those
+    whose median time to first token there is at most `most_time` of the buffered mode's. Where none is, the fastest
+    among those that cost at most `most_cost` more; where none of these is either, the cheapest.
     """
-    base = _on_training(train, BUFFERED, target)
+    cost, time_s = _on_training(train, BUFFERED, target)
     found = [(mode, *_on_training(train, mode, target)) for mode in points]
-    fast = [one for one in found if one[2] <= most * base[1]]
-    return min(fast, key=lambda one: one[1])[0] if fast else min(found, key=lambda one: one[2])[0]
+    if fast := [one for one in found if one[2] <= most_time * time_s]:
+        return min(fast, key=lambda one: one[1])[0]
+    if cheap := [one for one in found if one[1] <= (1.0 + most_cost) * cost]:
+        return min(cheap, key=lambda one: one[2])[0]
+    return min(found, key=lambda one: one[1])[0]
 
 
 def _on_training(train: Streams, mode: Mode, target: Target) -> tuple[float, float]:

@@ -53,7 +53,8 @@ class Found:
 
 def modes(train: Streams) -> tuple[tuple[Mode, ...], Mode]:
     """All that are measured, and the one that training rows choose to be judged by."""
-    best = chosen_point(train, (*POINTS, SENTENCE), TARGET, MOST_FIRST_TOKEN)
+    points = (*POINTS, SENTENCE)
+    best = chosen_point(train, points, TARGET, most_time=MOST_FIRST_TOKEN, most_cost=MOST_EXTRA_COST)
     aborting = (Mode(None, LOSES), Mode(best.point, LOSES))
     return (BUFFERED, *POINTS, SENTENCE, *aborting), best
 

@@ -202,6 +202,13 @@ def test_a_client_that_leaves_while_it_is_held_closes_the_call(committing, stub)
         stream(hurried)
     assert running.until(lambda: stub.asked and stub.asked[0].cancelled, within_s=2.0)
 
+    def left():
+        return running.rows(committing.log.parent, "SELECT detail FROM traces WHERE outcome = 'client_left'")
+
+    assert running.until(left)
+    (step,) = json.loads(left()[-1][0])["steps"]
+    assert (step["error"], step["accepted"], step["cost_usd"] > 0.0) == ("client_left", False, True)
+
 
 def test_half_a_character_at_the_commit_point_breaks_nothing(client, stub):
     halves = [[*"é".encode()][:1], [*"é".encode()][1:]]

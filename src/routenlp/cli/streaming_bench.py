@@ -16,7 +16,7 @@ from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.bench.streaming import recordings
 from routenlp.bench.streaming.measure import DRAWS
 from routenlp.bench.streaming.report import as_json, tables, words
-from routenlp.bench.streaming.run import Found, Source, checks, run_source
+from routenlp.bench.streaming.run import Found, Source, checks, run_source, targets
 from routenlp.bench.streaming.worlds import SPECS, world
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.cli.six_tasks import built_in_settings
@@ -72,7 +72,7 @@ def _recorded(environ: Mapping[str, str], folder: Path, progress: Progress) -> I
     rows = workload.load(settings, where, quick=False, only=named)
     for task in named:
         with progress.stage(f"reading the recordings of {task}"):
-            said = recordings.read_task(folder, task)
-            for where_run, speed in (("as measured", said.speed), ("at an endpoint's speed", recordings.ENDPOINT)):
-                streams = recordings.sources(recordings.at_speed(said, speed), rows.folds[task], seed=settings.seed)
-                yield Source(f"{task}, {where_run}", *streams, simulated=False)
+            for speed, said in recordings.at_speeds(recordings.read_task(folder, task)).items():
+                streams = recordings.sources(said, rows.folds[task], seed=settings.seed)
+                for target, useful in targets(streams[0]):
+                    yield Source(f"{task}, {speed}", *streams, simulated=False, useful=useful, target=target)

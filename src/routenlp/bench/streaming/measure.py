@@ -155,6 +155,11 @@ def chosen_point(
     return min(found, key=lambda one: one[1])[0]
 
 
+def bill_on_training(train: Streams, target: Target) -> float:
+    """Of the cheapest buffered policy that holds the target on training rows, over always-top's."""
+    return _on_training(train, BUFFERED, target)[0] / float(train.top_usd.sum())
+
+
 def _on_training(train: Streams, mode: Mode, target: Target) -> tuple[float, float]:
     """Cost and median time to first token of that policy."""
     played = play_all(train, ladder(train, mode))

@@ -31,8 +31,8 @@ class Speed:
     """Of the cheap tier, as it was measured."""
 
     fixed_s: float
-    prefill_tokens_per_s: float
-    decode_tokens_per_s: float
+    read_tokens_per_s: float
+    written_tokens_per_s: float
 
 
 ENDPOINT = Speed(0.05, 8_000.0, 50.0)
@@ -49,7 +49,8 @@ class TaskRecordings:
     top: Mapping[str, Generation]
     taught: frozenset[str]
     """Queries that the top tier learned from in any way: no row of them judges it."""
-    speed: Speed
+    speed: Speed | None
+    """Of the cheap tier, as it was measured; None where it was not."""
 
 
 def recorded_tasks(folder: Path) -> tuple[str, ...]:
@@ -65,9 +66,10 @@ def read_task(folder: Path, task: str) -> TaskRecordings:
     return TaskRecordings(cheap, top, learned, _speed(folder / "manifest.json"))
 
 
-def at_speed(recordings: TaskRecordings, speed: Speed) -> TaskRecordings:
-    """The same answers, written at another speed."""
-    return replace(recordings, speed=speed)
+def at_speeds(recordings: TaskRecordings) -> dict[str, TaskRecordings]:
+    """The same answers at the speed that was measured, where it was, and at an endpoint's; by how that is called."""
+    measured = {} if recordings.speed is None else {"as measured": recordings}
+    return {**measured, "at an endpoint's speed": replace(recordings, speed=ENDPOINT)}
 
 
 def sources(recordings: TaskRecordings, folds: Folds, *, seed: int) -> tuple[Streams, Streams, int]:
@@ -91,7 +93,7 @@ def as_streams(
     """Graded against the reference. The top tier's latency is a model's: it answers with the best of several, whole."""
     cheap = [recordings.cheap[example.query.id] for example in examples]
     top = [recordings.top[example.query.id] for example in examples]
-    grade, speed = metric(METRIC).quality, recordings.speed
+    grade, speed = metric(METRIC).quality, recordings.speed or ENDPOINT
     input_tokens = np.array([one.input_tokens for one in cheap], dtype=np.float64)
     member: dict[str, int] = {}
     return check_streams(
@@ -105,8 +107,8 @@ def as_streams(
             token_usd=CHEAP_USD,
             output_tokens=np.array([one.output_tokens for one in cheap], dtype=np.int64),
             top_usd=np.array([TOP_USD * (one.input_tokens + one.output_tokens) for one in top]),
-            prefill_s=speed.fixed_s + input_tokens / speed.prefill_tokens_per_s,
-            token_s=1.0 / speed.decode_tokens_per_s,
+            prefill_s=speed.fixed_s + input_tokens / speed.read_tokens_per_s,
+            token_s=1.0 / speed.written_tokens_per_s,
             top_first_s=top_latency_s(len(examples), rng),
             groups=np.array([member.setdefault(e.group, len(member)) for e in examples], dtype=np.int64),
         )
@@ -134,13 +136,15 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _speed(manifest: Path) -> Speed:
-    latency = _json(manifest).get("latency", {})
+def _speed(manifest: Path) -> Speed | None:
+    latency = _json(manifest).get("latency")
+    if latency is None:
+        return None
     try:
         return Speed(
             float(latency["fixed_s"]),
-            float(latency["prefill_tokens_per_s"]),
-            float(latency["decode_tokens_per_s"]),
+            float(latency["read_tokens_per_s"]),
+            float(latency["written_tokens_per_s"]),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise CorruptData(str(manifest), f"lacks a latency ({exc})", "Record again: routenlp bench record.") from exc

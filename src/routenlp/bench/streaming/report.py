@@ -35,14 +35,14 @@ def words(found: Sequence[Found]) -> list[str]:
     draws = found[0].rows[0].draws if found else 0
     return [
         f"{draws:,} calibrations a mode, each on units drawn with replacement from all rows of its source; what its "
-        f"policy truly does is the mean over all of them. Target: quality ratio {1.0 - TARGET.eps:g}, delta "
-        f"{TARGET.delta:g}, by betting, in the mode and whole at once.",
+        f"policy truly does is the mean over all of them. Certified at delta {TARGET.delta:g}, by betting, in the mode and "
+        "whole at once.",
         "*over target* is the share of calibrations whose policy truly misses it, *always-top* the share that proved "
         "nothing. Figures are means over calibrations; time to first token is the median over queries.",
         f"**Bold**: the commit point that training rows chose: the cheapest with a time to first token of at most "
         f"{MOST_FIRST_TOKEN:g} of buffered there, else the fastest with a bill of at most {MOST_EXTRA_COST:.0%} more.",
-        "Times are a model's: reading and writing at a speed, and the top tier's whole latency where a query goes there, "
-        "drawn from a log-normal (median 0.8 s, p99 1.847 s).",
+        "Times are a model's: reading and writing at a speed, and the top tier's whole latency where a query goes "
+        "there, drawn from a log-normal (median 0.8 s, p99 1.847 s).",
         *([] if not found or found[0].simulated else [_speeds()]),
     ]
 
@@ -50,15 +50,21 @@ def words(found: Sequence[Found]) -> list[str]:
 def _speeds() -> str:
     return (
         "*As measured* is the cheap tier on two processor cores, as the recording has it; *an endpoint's speed* is "
-        f"assumed: {ENDPOINT.fixed_s:g} s, {ENDPOINT.prefill_tokens_per_s:,.0f} tokens a second read and "
-        f"{ENDPOINT.decode_tokens_per_s:g} written."
+        f"assumed: {ENDPOINT.fixed_s:g} s, {ENDPOINT.read_tokens_per_s:,.0f} tokens a second read and "
+        f"{ENDPOINT.written_tokens_per_s:g} written."
     )
 
 
 def as_json(found: Sequence[Found]) -> list[dict[str, object]]:
     """A row each mode and source."""
     return [
-        asdict(row) | {"simulated": one.simulated, "chosen": row.mode == one.chosen}
+        {
+            **asdict(row),
+            "eps": one.target.eps,
+            "useful": one.useful,
+            "simulated": one.simulated,
+            "chosen": row.mode == one.chosen,
+        }
         for one in found
         for row in one.rows
     ]
@@ -68,7 +74,8 @@ def _title(found: Found) -> str:
     first = found.rows[0]
     units = "" if first.units == first.rows else f" in {first.units:,} groups"
     kind = "a simulated world" if found.simulated else "recorded"
-    return f"{found.source} ({kind}; {first.rows:,} rows{units}, {first.labels:,} a calibration)"
+    target = f"quality ratio {1.0 - found.target.eps:g}"
+    return f"{found.source}, {target} ({kind}; {first.rows:,} rows{units}, {first.labels:,} a calibration)"
 
 
 def _cells(row: Measured, chosen: str) -> tuple[str, ...]:

@@ -41,10 +41,10 @@ def test_an_earlier_commit_point_is_faster(found):
 
 def test_checks_name_source_mode_and_target(found):
     named = [str(check["name"]) for check in checks([found])]
-    assert named[0].startswith("small: calibrations over target")
+    assert named[0].startswith("small, quality ratio 0.97: calibrations over target")
     assert named[1:] == [
-        f"small, {found.chosen}: time to first token over buffered",
-        f"small, {found.chosen}: extra cost",
+        f"small, quality ratio 0.97, {found.chosen}: time to first token over buffered",
+        f"small, quality ratio 0.97, {found.chosen}: extra cost",
     ]
     assert isinstance(all_hold(checks([found])), bool)
 
@@ -65,7 +65,7 @@ def written(folder, rows, *, taught=(), manifest=None):
     for tier in (recordings.CHEAP, recordings.TOP):
         write_generations(folder / "cs_response" / f"{tier}.jsonl.gz", every)
     (folder / "cs_response" / "taught.json").write_text(json.dumps({"generator": list(taught), "reranker": []}))
-    speed = {"fixed_s": 0.1, "prefill_tokens_per_s": 100.0, "decode_tokens_per_s": 50.0}
+    speed = {"fixed_s": 0.1, "read_tokens_per_s": 100.0, "written_tokens_per_s": 50.0}
     (folder / "manifest.json").write_text(json.dumps({"latency": speed} if manifest is None else manifest))
 
 

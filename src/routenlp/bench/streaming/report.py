@@ -35,8 +35,8 @@ def words(found: Sequence[Found]) -> list[str]:
     draws = found[0].rows[0].draws if found else 0
     return [
         f"{draws:,} calibrations a mode, each on units drawn with replacement from all rows of its source; what its "
-        f"policy truly does is the mean over all of them. Certified at delta {TARGET.delta:g}, by betting, in the mode and "
-        "whole at once.",
+        f"policy truly does is the mean over all of them. Certified at delta {TARGET.delta:g}, by betting, in the mode "
+        "and whole at once.",
         "*over target* is the share of calibrations whose policy truly misses it, *always-top* the share that proved "
         "nothing. Figures are means over calibrations; time to first token is the median over queries.",
         f"**Bold**: the commit point that training rows chose: the cheapest with a time to first token of at most "

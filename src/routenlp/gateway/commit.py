@@ -30,6 +30,7 @@ from routenlp.cascade.machine import Ask, Done, advance, cancelled, prefix, rele
 from routenlp.cascade.policy import Policy
 from routenlp.gateway.course import Course, Escalation, Why
 from routenlp.gateway.live import Served
+from routenlp.gateway.long_tier import LongTier
 from routenlp.gateway.request import ChatRequest
 from routenlp.gateway.streaming import Passing, Streamed, pieces_of
 from routenlp.gateway.tiers import LiveTier, Whole
@@ -44,6 +45,13 @@ _NOT_ONE_TEXT = frozenset({"tools", "functions"})
 def may_commit(request: ChatRequest, served: Served) -> bool:
     """Whether cheap tiers are asked for streams: one text is wanted, as a stream, of a task that commits."""
     return request.stream and bool(served.commits) and request.n == 1 and _NOT_ONE_TEXT.isdisjoint(request.fields)
+
+
+def commits_at(tier: LiveTier, request: ChatRequest, served: Served) -> bool:
+    """Whether this tier's stream of such a request can be judged as it comes: it fits the tier, and has scores."""
+    if tier.tier.name not in served.commits or not tier.scored_streams:
+        return False
+    return not isinstance(tier, LongTier) or tier.beyond(request) is None
 
 
 def with_commits(served: Mapping[str, Served], settings: Settings, policy: Policy | None) -> dict[str, Served]:
@@ -229,5 +237,5 @@ def _failed(held: _Held, error: TimeoutError | UpstreamError) -> None:
         held.passing.recorded = True
     else:
         course.failed(held.name, error, course.clock() - held.begun_s)
-    level = logging.INFO if error.kind is Kind.UNSAYABLE else logging.WARNING
+    level = logging.INFO if error.is_no_trouble else logging.WARNING
     _LOG.log(level, "%s", error, extra={"trace_id": course.trace_id})

@@ -60,6 +60,16 @@ class LongTier:
         return self.inner.streams
 
     @property
+    def scored_streams(self) -> bool:
+        """As the inner one's; what was read in parts has none (`beyond`)."""
+        return self.inner.scored_streams
+
+    @property
+    def total_s(self) -> float:
+        """As the inner one's."""
+        return self.inner.total_s
+
+    @property
     def state(self) -> State:
         """The inner one's: a query that does not fit says nothing of an endpoint's health."""
         return self.inner.state
@@ -96,14 +106,14 @@ class LongTier:
                 raise
         return await self._in_parts(asked, long)
 
-    async def stream(self, request: ChatRequest, *, last: bool) -> ByteStream:
+    async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> ByteStream:
         """The inner one's; of a request that is read in parts, the whole answer as few events."""
         long = self._long(request)
         if long is not None and self._reads_in_parts(request):
             return held(await self.whole(request, scored=False, limit_s=None, last=last))
         if long is not None and not last:
             raise self._too_long()
-        return await self.inner.stream(request, last=last)
+        return await self.inner.stream(request, last=last, scored=scored)
 
     def _long(self, request: ChatRequest) -> LongText | None:
         """None for a request that fits, as far as can be seen."""

@@ -20,7 +20,7 @@ from typing import TypeVar
 from routenlp.backends.remote.failures import UpstreamError
 from routenlp.cascade.machine import Ask, Done, advance, start
 from routenlp.cascade.policy import Policy
-from routenlp.gateway.commit import hold, may_commit
+from routenlp.gateway.commit import commits_at, hold, may_commit
 from routenlp.gateway.course import Course, Escalation, Why
 from routenlp.gateway.live import Live
 from routenlp.gateway.long_tier import beyond_windows
@@ -63,7 +63,7 @@ async def serve_query(
         name = _allowed(course, live, ask)
         if name == course.aim.tiers[-1]:
             break
-        if course.commits and name in course.aim.served.commits and live.tiers[name].scored_streams:
+        if course.commits and commits_at(live.tiers[name], request, course.aim.served):
             found = await _committed(live, live.tiers[name], request, course, ask)
             if isinstance(found, Whole | Passing):
                 return found

@@ -15,10 +15,13 @@ from tests.unit.worlds import PORTFOLIO, TIERS, policy, thresholds
 
 from routenlp.cascade.commit import CommitPoint, CommitRule
 from routenlp.cascade.committing import Committing
+from routenlp.cascade.long_input import Window
 from routenlp.conformal.verdict import Status
 from routenlp.gateway.aim import Aim
+from routenlp.gateway.commit import commits_at
 from routenlp.gateway.course import Course
 from routenlp.gateway.live import Live, Served
+from routenlp.gateway.long_tier import LongTier
 from routenlp.gateway.request import parse
 from routenlp.gateway.serve_query import serve_query
 from routenlp.gateway.streaming import Passing
@@ -153,3 +156,12 @@ def test_time_that_is_over_while_it_is_held_means_a_dearer_tier(limits):
     assert course.steps[0].error == "timeout"
     assert opened.closed
     assert course.escalations[0].reason == "failed"
+
+
+def test_a_query_that_does_not_fit_the_tier_is_not_streamed_from_it():
+    served = Served("intent", TIERS, Status.CERTIFIED, True, None, commits=frozenset({"small"}))
+    small = LongTier(Streams(PORTFOLIO.tiers[0]), Window(300, how="map_reduce"), clock=lambda: 0.0)
+    long = {"model": "auto:intent", "stream": True, "messages": [{"role": "user", "content": "word " * 2_000}]}
+    assert commits_at(small, REQUEST, served)
+    assert not commits_at(small, parse(json.dumps(long).encode()), served)
+    assert not commits_at(Says(PORTFOLIO.tiers[0]), REQUEST, served), "it has no scores as it goes"

@@ -31,11 +31,14 @@ class Speed:
     """Of the cheap tier, as it was measured."""
 
     fixed_s: float
-    read_tokens_per_s: float
-    written_tokens_per_s: float
+    """Of a query, beside reading and writing."""
+    read_s: float
+    """For each token of the query."""
+    written_s: float
+    """For each token of the answer."""
 
 
-ENDPOINT = Speed(0.05, 8_000.0, 50.0)
+ENDPOINT = Speed(0.05, 1.0 / 8_000.0, 1.0 / 50.0)
 """Assumed, of a model of some billions of parameters on a card: there reading a token takes a hundredth of writing one,
 where on processor cores it takes a tenth, and a long prompt all of the time to the first token."""
 
@@ -107,8 +110,8 @@ def as_streams(
             token_usd=CHEAP_USD,
             output_tokens=np.array([one.output_tokens for one in cheap], dtype=np.int64),
             top_usd=np.array([TOP_USD * (one.input_tokens + one.output_tokens) for one in top]),
-            prefill_s=speed.fixed_s + input_tokens / speed.read_tokens_per_s,
-            token_s=1.0 / speed.written_tokens_per_s,
+            prefill_s=speed.fixed_s + input_tokens * speed.read_s,
+            token_s=speed.written_s,
             top_first_s=top_latency_s(len(examples), rng),
             groups=np.array([member.setdefault(e.group, len(member)) for e in examples], dtype=np.int64),
         )
@@ -141,10 +144,6 @@ def _speed(manifest: Path) -> Speed | None:
     if latency is None:
         return None
     try:
-        return Speed(
-            float(latency["fixed_s"]),
-            float(latency["read_tokens_per_s"]),
-            float(latency["written_tokens_per_s"]),
-        )
+        return Speed(float(latency["fixed_s"]), float(latency["read_s"]), float(latency["written_s"]))
     except (KeyError, TypeError, ValueError) as exc:
         raise CorruptData(str(manifest), f"lacks a latency ({exc})", "Record again: routenlp bench record.") from exc

@@ -65,7 +65,7 @@ def written(folder, rows, *, taught=(), manifest=None):
     for tier in (recordings.CHEAP, recordings.TOP):
         write_generations(folder / "cs_response" / f"{tier}.jsonl.gz", every)
     (folder / "cs_response" / "taught.json").write_text(json.dumps({"generator": list(taught), "reranker": []}))
-    speed = {"fixed_s": 0.1, "read_tokens_per_s": 100.0, "written_tokens_per_s": 50.0}
+    speed = {"fixed_s": 0.1, "read_s": 0.01, "written_s": 0.02}
     (folder / "manifest.json").write_text(json.dumps({"latency": speed} if manifest is None else manifest))
 
 

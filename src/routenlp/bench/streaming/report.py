@@ -49,7 +49,7 @@ def words(found: Sequence[Found]) -> list[str]:
 
 def _speeds() -> str:
     return (
-        "*As measured* is the cheap tier on two processor cores, as the recording has it; *an endpoint's speed* is "
+        "*As measured* is the cheap tier on one processor thread, as the recording has it; *an endpoint's speed* is "
         f"assumed: {ENDPOINT.fixed_s:g} s, {1.0 / ENDPOINT.read_s:,.0f} tokens a second read and "
         f"{1.0 / ENDPOINT.written_s:g} written."
     )

@@ -1,4 +1,4 @@
-"""A language model learns from lessons: sequence-level distillation by LoRA or in full, with TRL (extra `train`).
+"""A language model learns from lessons: sequence-level distillation by LoRA or in full (extra `train`).
 
 The loss is on the teacher's answer alone (Kim and Rush 2016: Sequence-Level Knowledge Distillation, on one answer a
 query). The model lies in a folder in Hugging Face's layout: nothing is fetched. What comes out is sealed: the adapter
@@ -17,6 +17,7 @@ from routenlp.errors import MissingData, TrainingError
 from routenlp.loop.lessons import Lesson
 from routenlp.store.sealed import check, seal, sha256_of
 from routenlp.training.distil.chat_lines import Message, asked, taught
+from routenlp.training.distil.completions import Completion, Descent, fit_completions
 from routenlp.training.distil.distiller import Distilled, lessons_hash, some, version_name
 
 PROBES = 8
@@ -50,7 +51,7 @@ class LanguageModelDistiller:
 
     def distil(self, lessons: Sequence[Lesson], into: Path) -> tuple[Distilled, ...]:
         """One version; see `Distiller`."""
-        need_trl()
+        need_torch()
         learned = lessons_hash(some(lessons))
         name = version_name(self.tier, base_hashes(self.base), learned, asdict(self.tuning), dict(self.system))
         folder = into / name
@@ -60,33 +61,19 @@ class LanguageModelDistiller:
         return (Distilled(self.tier, name, folder, len(lessons), learned),)
 
     def _train(self, lessons: Sequence[Lesson], learned: str, folder: Path) -> Mapping[str, object]:
-        from datasets import Dataset, disable_progress_bars
-        from peft import LoraConfig
         from transformers import set_seed
-        from trl import SFTTrainer
 
-        disable_progress_bars()
         set_seed(self.tuning.seed)
         model, tokenizer = load(self.base)
+        model = model.to(device())
         prompts = [asked(lesson.query, self.system.get(lesson.query.task)) for lesson in lessons[:PROBES]]
         before = [greedy(model, tokenizer, prompt) for prompt in prompts]
-        rows = [_row(taught(lesson, self.system.get(lesson.query.task))) for lesson in lessons]
-        adapter = None
-        if self.tuning.rank is not None:
-            adapter = LoraConfig(
-                r=self.tuning.rank, lora_alpha=2 * self.tuning.rank, target_modules="all-linear", task_type="CAUSAL_LM"
-            )
-        trainer = SFTTrainer(
-            model=model,
-            args=_arguments(self.tuning, folder / "unused"),
-            train_dataset=Dataset.from_list(rows),
-            processing_class=tokenizer,
-            peft_config=adapter,
-        )
-        loss = float(trainer.train().training_loss)
+        rows = [_row(tokenizer, taught(lesson, self.system.get(lesson.query.task))) for lesson in lessons]
+        trained = model if self.tuning.rank is None else _with_adapter(model, self.tuning.rank)
+        descent = Descent(self.tuning.epochs, self.tuning.learning_rate, self.tuning.batch, self.tuning.seed)
+        loss = fit_completions(model, [row.cut(self.tuning.most_tokens) for row in rows], descent)
         if not loss < float("inf"):
             raise TrainingError("language model", f"ended with loss {loss}", "Lower the learning rate")
-        trained: Any = trainer.model
         trained.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
         after = [greedy(trained, tokenizer, prompt) for prompt in prompts]
@@ -105,11 +92,9 @@ class LanguageModelDistiller:
         }
 
 
-def need_trl() -> None:
+def need_torch() -> None:
     """Raises `MissingData` that names the extra, before anything heavy is imported."""
-    missing = [
-        name for name in ("torch", "transformers", "peft", "trl", "datasets") if not importlib.util.find_spec(name)
-    ]
+    missing = [name for name in ("torch", "transformers", "peft") if not importlib.util.find_spec(name)]
     if missing:
         raise MissingData(
             "distillation", f"needs {', '.join(missing)}", "Install the extra: pip install 'routenlp[train]'"
@@ -152,29 +137,26 @@ def greedy(model: Any, tokenizer: Any, messages: Sequence[Message], most_tokens:
     return str(tokenizer.decode(found[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
 
-def _row(messages: list[Message]) -> dict[str, list[Message]]:
-    return {"prompt": messages[:-1], "completion": messages[-1:]}
-
-
-def _arguments(tuning: Tuning, unused: Path) -> Any:
+def device() -> str:
+    """`cuda` where there is a card, else `cpu`."""
     import torch
-    from trl import SFTConfig
 
-    return SFTConfig(
-        output_dir=str(unused),
-        per_device_train_batch_size=tuning.batch,
-        num_train_epochs=tuning.epochs,
-        learning_rate=tuning.learning_rate,
-        max_length=tuning.most_tokens,
-        seed=tuning.seed,
-        data_seed=tuning.seed,
-        completion_only_loss=True,
-        use_cpu=not torch.cuda.is_available(),
-        bf16=torch.cuda.is_available(),
-        gradient_checkpointing=False,
-        dataloader_pin_memory=False,
-        report_to=[],
-        save_strategy="no",
-        logging_strategy="no",
-        disable_tqdm=True,
-    )
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _with_adapter(model: Any, rank: int) -> Any:
+    """The model with LoRA's matrices put into it; they alone are trained."""
+    from peft import LoraConfig, get_peft_model
+
+    adapter = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    return get_peft_model(model, adapter)
+
+
+def _row(tokenizer: Any, messages: list[Message]) -> Completion:
+    """Cut where the answer begins; with what the chat template puts behind it."""
+    whole = tokenizer.apply_chat_template(messages, tokenize=False)
+    prompt = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
+    if not whole.startswith(prompt):
+        raise TrainingError("chat template", "changes what was said before", "Use one that only appends.")
+    parts = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (prompt, whole[len(prompt) :]))
+    return Completion(*map(tuple, parts))

@@ -245,3 +245,75 @@ def calibration_size_command(
     from routenlp.cli import calibration_size
 
     calibration_size.run(settings, os.environ, json_target, markdown)
+
+
+@bench.command("record")
+def record_command(
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
+    work: Annotated[
+        Path, typer.Option(help="Folder of what is kept between steps: a stopped run goes on there.")
+    ] = Path("bench-results/record"),
+    into: Annotated[Path, typer.Option(help="Folder of the recordings.")] = Path("recordings"),
+    step: Annotated[
+        str, typer.Option(help="prompts, smollm2 or tuned alone, in processes side by side; else all.")
+    ] = "all",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Hardly any training, short answers: it proves nothing.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows of each fold and role.")] = None,
+    timed: Annotated[int, typer.Option(min=0, help="Queries that the processor is timed with.")] = 24,
+    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
+) -> None:
+    """Two language models answer every row of the tasks that write texts: hours on a CPU, minutes on a card."""
+    from routenlp.cli import record_bench
+
+    record_bench.record(
+        settings,
+        os.environ,
+        json_target,
+        only=task or [],
+        work=work,
+        into=into,
+        step=step,
+        quick=quick,
+        limit=limit,
+        timed=timed,
+        markdown=markdown,
+    )
+
+
+@bench.command("seqkd")
+def seqkd_command(
+    settings: SettingsFile = None,
+    json_target: JsonTarget = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
+    work: Annotated[Path, typer.Option(help="The folder of bench record; what is measured is kept there.")] = Path(
+        "bench-results/record"
+    ),
+    recordings: Annotated[Path, typer.Option(help="Folder of the recordings.")] = Path("recordings"),
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 5,
+    small: Annotated[
+        bool, typer.Option("--small", help="For a CPU: few lessons, short queries without examples.")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Seeds at once, a process each: 12 GB of a card's memory for one.")
+    ] = 1,
+    markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
+) -> None:
+    """A language model learns lessons of its failure clusters, or random ones. Exit code 1 where no task gains."""
+    from routenlp.cli import record_bench
+
+    record_bench.seqkd(
+        settings,
+        os.environ,
+        json_target,
+        only=task or [],
+        work=work,
+        recordings=recordings,
+        seeds=seeds,
+        small=small,
+        jobs=jobs,
+        markdown=markdown,
+    )

@@ -161,9 +161,7 @@ def _read(model: Any, prompts: Sequence[Sequence[int]], count: int, most_tokens:
     hidden = torch.zeros(beyond.shape, device=device).masked_fill_(beyond, float("-inf"))[:, None, None]
     rows, kv, _, size = keys[0].shape
     own = [torch.empty((rows, kv, count, most_tokens, size), device=device, dtype=x.dtype) for _ in keys + keys]
-    return _State(
-        lengths, hidden, keys, values, own[: len(keys)], own[len(keys) :], model.lm_head(last).float()
-    )
+    return _State(lengths, hidden, keys, values, own[: len(keys)], own[len(keys) :], model.lm_head(last).float())
 
 
 def _read_layer(layer: Any, x: Any, cos: Any, sin: Any) -> tuple[Any, Any, Any]:

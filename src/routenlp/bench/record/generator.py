@@ -72,9 +72,7 @@ class Generator:
             yield from found
 
     def _tokens(self, query: Query) -> list[int]:
-        text = self.tokenizer.apply_chat_template(
-            asked(query, self.system), add_generation_prompt=True, tokenize=False
-        )
+        text = self.tokenizer.apply_chat_template(asked(query, self.system), add_generation_prompt=True, tokenize=False)
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _batches(self, order: Sequence[str], prompts: dict[str, list[int]], way: Way) -> Iterator[list[str]]:

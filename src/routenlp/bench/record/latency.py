@@ -1,13 +1,13 @@
-"""How long the packaged model takes on this machine's CPU: tokens a second, read and written, by backend `local`.
+"""How long the packaged model takes on this machine's processor, by backend `local`: seconds a token read and written.
 
-The recordings themselves may come from a card; what a tier that runs beside the gateway would take follows from each
-row's tokens: `fixed_s + input / read_tokens_per_s + output / written_tokens_per_s`.
+The recordings may come from a card; what a tier that runs beside the gateway would take follows from each row's tokens:
+`fixed_s + input x read_s + output x written_s`. Processor time of one thread, so that other work here plays no part.
 """
 
 from __future__ import annotations
 
 import json
-import time
+import os
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,56 +20,67 @@ from routenlp.bench.record.asked import SMOLLM2, SYSTEM, Asked
 from routenlp.errors import BackendError
 from routenlp.training.distil.chat_lines import asked
 
-QUERIES = 50
-THREADS = 2
-_WITHIN_S = 300.0
+QUERIES = 24
+MOST_TOKENS = 64
+_WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Medians over queries, each asked alone."""
+    """Least squares over queries, each asked alone: processor seconds of one thread."""
 
     queries: int
-    threads: int
     fixed_s: float
-    """What a query takes beside reading and writing."""
-    read_tokens_per_s: float
-    written_tokens_per_s: float
+    """What a query takes beside its tokens."""
+    read_s: float
+    """For each token of the prompt."""
+    written_s: float
+    """For each token of the answer."""
 
 
-def measure(
-    weights: Path, rows: Sequence[tuple[str, Asked]], most_tokens: int, advance: Callable[[int, int], None]
-) -> Speed:
+def measure(weights: Path, rows: Sequence[tuple[str, Asked]], advance: Callable[[int, int], None]) -> Speed:
     """Asks the prompted model's prompts of (task, row) pairs. Raises `BackendError` where the server does not answer."""
-    server = LocalServer(LocalModel("smollm2", weights, slots=1, threads=THREADS, most_tokens=most_tokens))
-    read, written, beside = [], [], []
+    server = LocalServer(LocalModel(SMOLLM2, weights, slots=1, threads=1, most_tokens=MOST_TOKENS))
+    counts, took = [], []
     try:
         for done, (task, row) in enumerate(rows):
-            begun_s = time.perf_counter()
-            timings = _ask(server, task, row)
-            took_s = time.perf_counter() - begun_s
-            read.append(timings["prompt_n"] / timings["prompt_ms"] * 1_000.0)
-            if timings["predicted_n"] > 1:
-                written.append(timings["predicted_n"] / timings["predicted_ms"] * 1_000.0)
-            beside.append(max(took_s - (timings["prompt_ms"] + timings["predicted_ms"]) / 1_000.0, 0.0))
+            begun_s = _processor_s(server.process_id)
+            read, written = _ask(server, task, row)
+            took.append(_processor_s(server.process_id) - begun_s)
+            counts.append((1.0, read, written))
             advance(done + 1, len(rows))
     finally:
         server.close()
-    fixed, reads, writes = (float(np.median(values)) for values in (beside, read, written))
-    return Speed(len(rows), THREADS, round(fixed, 4), round(reads, 1), round(writes, 1))
+    return fit_speed(np.array(counts), np.array(took))
 
 
-def _ask(server: LocalServer, task: str, row: Asked) -> dict[str, float]:
-    body = {
-        "messages": asked(row.query(task, SMOLLM2), SYSTEM[task]),
-        "temperature": 0.0,
-        "cache_prompt": False,
-    }
+def fit_speed(
+    counts: np.ndarray[tuple[int, int], np.dtype[np.float64]], took_s: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> Speed:
+    """`counts`: 1, tokens read, tokens written, shape (queries, 3). No term is negative."""
+    from scipy.optimize import nnls
+
+    fixed, read, written = (round(float(x), 6) for x in nnls(counts, took_s)[0])
+    return Speed(len(took_s), fixed, read, written)
+
+
+def _processor_s(process: int) -> float:
+    """All that a process has used so far, its threads together."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    except (OSError, IndexError) as exc:
+        raise BackendError("latency", f"cannot be measured ({exc})", "Measure it on Linux.") from exc
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _ask(server: LocalServer, task: str, row: Asked) -> tuple[float, float]:
+    """Tokens read and written."""
+    body = {"messages": asked(row.query(task, SMOLLM2), SYSTEM[task]), "temperature": 0.0, "cache_prompt": False}
     headers = {"content-type": "application/json", "authorization": f"Bearer {server.key}"}
     request = urllib.request.Request(f"{server.url}/chat/completions", json.dumps(body).encode(), headers)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=_WITHIN_S) as reply:  # noqa: S310
-            timings = json.load(reply)["timings"]
-            return {name: float(timings[name]) for name in ("prompt_n", "prompt_ms", "predicted_n", "predicted_ms")}
+            usage = json.load(reply)["usage"]
+            return float(usage["prompt_tokens"]), float(usage["completion_tokens"])
     except (OSError, KeyError, ValueError) as exc:
-        raise BackendError("local model", f"did not answer with its timings ({exc})", "See its log.") from exc
+        raise BackendError("local model", f"did not answer with its token counts ({exc})", "See its log.") from exc

@@ -59,7 +59,9 @@ def check_recordings(into: Path) -> dict[str, Any]:
     path = into / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_bytes())
-        named = {f"{task}/{name}": found for task, of in manifest["tasks"].items() for name, found in of["sha256"].items()}
+        named = {
+            f"{task}/{name}": found for task, of in manifest["tasks"].items() for name, found in of["sha256"].items()
+        }
     except FileNotFoundError as exc:
         raise MissingData(str(path), "is not there", "Record it: routenlp bench record.") from exc
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:

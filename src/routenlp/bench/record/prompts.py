@@ -61,12 +61,16 @@ def ask_replies(folds: Folds, advance: Advance) -> Iterator[Asked]:
     contexts = retriever.index_contexts([read_context(e.query.text) for e in start])
 
     def tuned(text: str, shown: Sequence[_Shown]) -> str:
-        replies = "\n\n".join(f"{_tail(example.text, EXAMPLE_CHARS)}\nReply: {example.answer}" for example in shown[::-1])
+        replies = "\n\n".join(
+            f"{_tail(example.text, EXAMPLE_CHARS)}\nReply: {example.answer}" for example in shown[::-1]
+        )
         return f"{replies}\n\n---\n{text}\nReply:"
 
     find = _Finder(contexts, bank, SHOWN_REPLIES)
     texts = {e.query.id: _tail(e.query.text) for part in by_fold(folds).values() for e in part}
-    return _ask(folds, _Texts(texts, texts), lambda e: find(read_context(e.query.text), e.group), tuned, TURNS_REPLIES, advance)
+    return _ask(
+        folds, _Texts(texts, texts), lambda e: find(read_context(e.query.text), e.group), tuned, TURNS_REPLIES, advance
+    )
 
 
 def ask_summaries(folds: Folds, advance: Advance, *, seed: int) -> Iterator[Asked]:
@@ -76,9 +80,7 @@ def ask_summaries(folds: Folds, advance: Advance, *, seed: int) -> Iterator[Aske
     known = dict(zip(studied.ids, studied.shortlists, strict=True))
     lists = {e.query.id: known.get(e.query.id) or _read(studied.model, e) for p in by_fold(folds).values() for e in p}
     texts = {name: _told(found, SENTENCES) for name, found in lists.items()}
-    bank = [
-        _Shown(e.group, texts[e.query.id], _told(lists[e.query.id], EXAMPLE_SENTENCES), e.reference) for e in start
-    ]
+    bank = [_Shown(e.group, texts[e.query.id], _told(lists[e.query.id], EXAMPLE_SENTENCES), e.reference) for e in start]
     contexts = retriever.index_contexts([Context(example.text, "", "") for example in bank])
     find = _Finder(contexts, bank, SHOWN_SUMMARIES)
 

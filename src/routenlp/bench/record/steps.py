@@ -87,7 +87,9 @@ def _ask(folds: Folds, advance: Advance, *, seed: int) -> Iterator[Asked]:
     return ask_summaries(folds, advance, seed=seed)
 
 
-def choose_best(rows: Sequence[Asked], sampled: Sequence[Candidates], handled_at: float) -> tuple[Reranker, list[Chosen]]:
+def choose_best(
+    rows: Sequence[Asked], sampled: Sequence[Candidates], handled_at: float
+) -> tuple[Reranker, list[Chosen]]:
     """The reranker learns from its rows alone, and chooses for all. Raises `MissingData` where it has none."""
     of = {row.id: row for row in rows}
     pairs = [(of[candidates.id], candidates) for candidates in sampled]
@@ -143,7 +145,10 @@ def qualities_by_fold(
         for name, value in said.items():
             found.setdefault(fold, {}).setdefault(name, []).append(float(value))
     return {
-        fold: {"rows": len(values[TUNED]), **{name: round(float(np.mean(of_name)), 4) for name, of_name in values.items()}}
+        fold: {
+            "rows": len(values[TUNED]),
+            **{name: round(float(np.mean(of_name)), 4) for name, of_name in values.items()},
+        }
         for fold, values in found.items()
     }
 

@@ -5,49 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from routenlp.bench.progress import Progress, progress_on
-from routenlp.bench.record.asked import ROWS, TUNED, Asked, read_asked
-from routenlp.bench.record.choosing import qualities
-from routenlp.bench.record.plan import PLANS
-from routenlp.bench.record.shards import Candidates
+from routenlp.backends.generations import read_generations
+from routenlp.bench.progress import progress_on
+from routenlp.bench.record.asked import ROWS, SMOLLM2, TUNED, Asked, read_asked
 from routenlp.bench.record.vectors import read_vectors
-from routenlp.bench.seqkd.lessons import Ground, Scene, pick_random, pick_targeted, survey
+from routenlp.bench.seqkd.lessons import Ground, Positions, Scene, pick_random, pick_targeted, survey
+from routenlp.bench.seqkd.size import Size
 from routenlp.bench.seqkd.trial import Trial, run_trial
 from routenlp.draws import draw
-from routenlp.training.distil.language_model import Tuning
+from routenlp.errors import TrainingError
+from routenlp.grading.rouge import rouge_l
 
-RANDOM, TARGETED = "random", "targeted"
-BUDGETS = {"cs_response": 300, "fin_summarisation": 100}
-"""Lessons."""
-SEEDS = 5
-MOST_JUDGED, MOST_REST = 300, 100
-"""Held-out rows of the clusters, and others, that are asked; drawn by hash."""
-TUNING = Tuning(rank=16, epochs=3.0, learning_rate=5e-4, batch=8, most_tokens=4_096)
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """What one seed of one arm scored, by query id."""
-
-    seed: int
-    name: str
-    scores: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TaskResult:
-    """One task: where lessons came from, and what each arm scored."""
-
-    scene: Scene
-    ground: Ground
-    budget: int
-    arms: Sequence[Arm]
+BASE, RANDOM, TARGETED = "base", "random", "targeted"
+ARMS = (RANDOM, TARGETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,65 +31,81 @@ class Job:
     """One seed of one task, for a process of its own."""
 
     work: Path
+    """Where `bench record` keeps rows, vectors and the base model; arms are kept there too."""
+    recordings: Path
     task: str
-    prompted: Sequence[Candidates]
-    taught: Mapping[str, str]
-    """The teacher's answers by id."""
     handled_at: float
     seed: int
-    budget: int
-    tuning: Tuning
+    size: Size
+    name: str
+    """Of the size: arms of another are not taken for its own."""
 
 
-def scene_of(work: Path, task: str, handled_at: float, prompted: Sequence[Candidates], taught: Mapping[str, str]) -> Scene:
-    """Rows that were recorded, graded."""
-    from routenlp.grading.rouge import rouge_l
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskResult:
+    """One task: where lessons came from, and what each arm scored by query id, seed by seed."""
 
-    said = {candidates.id: candidates for candidates in prompted}
-    rows = [row for row in read_asked(work / task / ROWS) if row.id in said]
-    return Scene(
-        task,
-        handled_at,
-        rows,
-        np.array([qualities(row, said[row.id])[0] for row in rows]),
-        np.array([rouge_l(taught[row.id], row.reference) for row in rows]),
-        read_vectors(work / task, [row.id for row in rows]),
+    scene: Scene
+    ground: Ground
+    asked: Sequence[Asked]
+    base: Mapping[str, float]
+    arms: Mapping[int, Mapping[str, Mapping[str, float]]]
+    """By seed and arm."""
+
+
+def scene_of(job: Job) -> tuple[Scene, dict[str, str]]:
+    """Recorded rows, graded; and the teacher's answers by id."""
+    folder = job.recordings / job.task
+    said, taught = (
+        {g.id: g.answer for g in read_generations(folder / f"{tier}.jsonl.gz")} for tier in (SMOLLM2, TUNED)
     )
+    rows = [row for row in read_asked(job.work / job.task / ROWS) if row.id in said]
+    vectors = read_vectors(job.work / job.task, [row.id for row in rows])
+    quality, teacher = (np.array([rouge_l(of[row.id], row.reference) for row in rows]) for of in (said, taught))
+    return Scene(job.task, job.handled_at, rows, quality, teacher, vectors), taught
 
 
-def run_job(job: Job) -> list[Arm]:
-    """Both arms of one seed."""
-    progress: Progress = progress_on(sys.stderr)
-    scene = scene_of(job.work, job.task, job.handled_at, job.prompted, job.taught)
-    ground = survey(scene, job.budget)
+def run_job(job: Job) -> TaskResult:
+    """The base once, and both arms of one seed. Raises `TrainingError` where no cluster is worth a lesson."""
+    scene, taught = scene_of(job)
+    budget = job.size.lessons[job.task]
+    ground = survey(scene, budget)
+    if not ground.quotas:
+        raise TrainingError(job.task, "has no cluster that the teacher is better at", "Choose a better teacher.")
     rng = np.random.default_rng([job.seed, 1])
-    picks = {RANDOM: pick_random(ground, job.budget, rng), TARGETED: pick_targeted(scene, ground, rng)}
-    judged, way = asked_of(scene, ground), PLANS[job.task].likeliest
-    arms = []
-    for name, picked in picks.items():
-        lessons = [(scene.rows[i], job.taught[scene.rows[i].id]) for i in picked.tolist()]
-        tuning = replace(job.tuning, seed=job.seed)
-        trial = Trial(job.task, name, job.seed, lessons, judged, tuning, way, TUNED)
-        arms.append(Arm(job.seed, name, run_trial(trial, job.work / "base", job.work / job.task / "seqkd", progress)))
-    return arms
+    picks = {RANDOM: pick_random(ground, budget, rng), TARGETED: pick_targeted(scene, ground, rng)}
+    asked = asked_of(scene, ground, job.size)
+    folder, progress = job.work / job.task / f"seqkd-{job.name}", progress_on(sys.stderr)
+
+    def scores(arm: str, seed: int, lessons: Positions) -> Mapping[str, float]:
+        known = [(scene.rows[i], taught[scene.rows[i].id]) for i in lessons.tolist()]
+        return run_trial(Trial(job.task, arm, seed, known, asked, job.size), job.work / "base", folder, progress)
+
+    arms = {arm: scores(arm, job.seed, picked) for arm, picked in picks.items()}
+    return TaskResult(scene, ground, asked, scores(BASE, 0, np.zeros(0, dtype=np.int64)), {job.seed: arms})
 
 
-def asked_of(scene: Scene, ground: Ground) -> list[Asked]:
-    """Held-out rows that every arm is asked: failures in the clusters before others."""
+def asked_of(scene: Scene, ground: Ground, size: Size) -> list[Asked]:
+    """Held-out rows that every arm is asked: failures in the clusters, then others there, then others."""
 
-    def some(positions: np.ndarray[tuple[int], np.dtype[np.int64]], most: int) -> list[Asked]:
+    def some(positions: Positions, most: int) -> list[Asked]:
         rows = [scene.rows[i] for i in positions.tolist()]
         return sorted(rows, key=lambda row: draw("seqkd", scene.task, row.id))[:most]
 
     others = np.setdiff1d(ground.near, ground.judged)
-    return [*some(ground.judged, MOST_JUDGED), *some(others, MOST_REST), *some(ground.rest, MOST_REST)]
+    return [*some(ground.judged, size.judged), *some(others, size.rest), *some(ground.rest, size.rest)]
 
 
-def run(jobs: Sequence[Job], *, at_once: int) -> list[list[Arm]]:
-    """Every job, `at_once` processes at a time; one runs here."""
+def run(jobs: Sequence[Job], *, at_once: int) -> dict[str, TaskResult]:
+    """Every job, `at_once` processes at a time, results joined by task."""
     if at_once == 1:
-        return [run_job(job) for job in jobs]
-    with ProcessPoolExecutor(at_once, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(run_job, jobs))
-
-
+        found = [run_job(job) for job in jobs]
+    else:
+        with ProcessPoolExecutor(at_once, mp_context=get_context("spawn")) as pool:
+            found = list(pool.map(run_job, jobs))
+    joined: dict[str, TaskResult] = {}
+    for job, result in zip(jobs, found, strict=True):
+        first = joined.setdefault(job.task, result)
+        arms = {**first.arms, **result.arms}
+        joined[job.task] = TaskResult(first.scene, first.ground, first.asked, first.base, arms)
+    return joined

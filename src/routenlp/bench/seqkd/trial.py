@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from routenlp.bench.progress import Progress
-from routenlp.bench.record.asked import SMOLLM2, SYSTEM, Asked
+from routenlp.bench.record.asked import SMOLLM2, SYSTEM, TUNED, Asked
 from routenlp.bench.record.generator import Way, load_generator
+from routenlp.bench.seqkd.size import Size
 from routenlp.grading.rouge import rouge_l
 from routenlp.loop.lessons import Lesson
 from routenlp.store.sealed import sha256_of
-from routenlp.training.distil.language_model import LanguageModelDistiller, Tuning
+from routenlp.training.distil.language_model import LanguageModelDistiller
 
-
-SHARE = 0.25
+SHARE = 0.2
 """Of a card's memory for keys and values: seeds run side by side."""
 
 
@@ -28,11 +28,9 @@ class Trial:
     arm: str
     seed: int
     lessons: Sequence[tuple[Asked, str]]
-    """Rows with the teacher's answers."""
+    """Rows with the teacher's answers; none: the base answers as it is."""
     asked: Sequence[Asked]
-    tuning: Tuning
-    way: Way
-    teacher: str
+    size: Size
 
 
 def run_trial(trial: Trial, base: Path, folder: Path, progress: Progress) -> Mapping[str, float]:
@@ -41,17 +39,26 @@ def run_trial(trial: Trial, base: Path, folder: Path, progress: Progress) -> Map
     if path.is_file():
         found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
         return found
-    system = SYSTEM[trial.task]
-    lessons = [Lesson(row.query(trial.task, SMOLLM2), said, trial.teacher, row.group) for row, said in trial.lessons]
-    with progress.stage(f"{trial.task}, seed {trial.seed}: {trial.arm} lessons"):
-        distiller = LanguageModelDistiller(SMOLLM2, base, trial.tuning, {trial.task: system})
-        (made,) = distiller.distil(lessons, folder / "models")
-        generator = load_generator(base, made.folder, sha256_of(base / "model.safetensors") + made.name, system, SHARE)
-        queries = [row.query(trial.task, SMOLLM2) for row in trial.asked]
-        said = generator.answer(queries, trial.way, folder / "said" / made.name, lambda _done, _total: None)
+    with progress.stage(f"{trial.task}, seed {trial.seed}: {trial.arm}") as advance:
+        adapter = _learn(trial, base, folder) if trial.lessons else None
+        key = sha256_of(base / "model.safetensors") + (adapter.name if adapter is not None else "")
+        generator = load_generator(base, adapter, key, SYSTEM[trial.task], SHARE)
+        queries = [trial.size.query(row, trial.task) for row in trial.asked]
+        way, kept = Way((0.0,), trial.size.most_tokens[trial.task]), folder / "said" / f"{trial.arm}-{trial.seed}"
         reference = {row.id: row.reference for row in trial.asked}
+        said = generator.answer(queries, way, kept, advance)
         scores = {c.id: round(rouge_l(c.answers[0].text, reference[c.id]), 5) for c in said}
     temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(scores), encoding="utf-8")
     temporary.replace(path)
     return scores
+
+
+def _learn(trial: Trial, base: Path, folder: Path) -> Path:
+    """The adapter's folder."""
+    queries = [(trial.size.query(row, trial.task), said, row.group) for row, said in trial.lessons]
+    lessons = [Lesson(query, said, TUNED, group) for query, said, group in queries]
+    tuning = replace(trial.size.tuning, seed=trial.seed)
+    distiller = LanguageModelDistiller(SMOLLM2, base, tuning, {trial.task: SYSTEM[trial.task]})
+    (made,) = distiller.distil(lessons, folder / "models")
+    return made.folder

@@ -1,6 +1,6 @@
 """Reads a GGUF file: what it says of the model, and its tensors, dequantised to float32.
 
-The types that SmolLM2's packaged weights are stored in, and plain floats. Format: github.com/ggml-org/ggml, docs/gguf.md.
+The types that SmolLM2's packaged weights are stored in, and plain floats. Format: ggml's docs/gguf.md.
 """
 
 from __future__ import annotations

@@ -263,7 +263,7 @@ def record_command(
         bool, typer.Option("--quick", help="Hardly any training, short answers: it proves nothing.")
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows of each fold and role.")] = None,
-    timed: Annotated[int, typer.Option(min=0, help="Queries that the processor is timed with.")] = 24,
+    timed: Annotated[int, typer.Option(min=0, help="Queries that the processor is timed with.")] = 12,
     markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
 ) -> None:
     """Two language models answer every row of the tasks that write texts: hours on a CPU, minutes on a card."""

@@ -19,7 +19,9 @@ SMOLLM2: Tier = "smollm2"
 TUNED: Tier = "tuned"
 SYSTEM = {
     "cs_response": "You are a customer service agent. Write the agent's next reply to the conversation.",
-    "fin_summarisation": "You write the headlines of an earnings call: short lines, all in lower case, with its figures.",
+    "fin_summarisation": (
+        "You write the headlines of an earnings call: short lines, all in lower case, with its figures."
+    ),
 }
 """System prompts by task."""
 

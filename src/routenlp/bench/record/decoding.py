@@ -30,7 +30,6 @@ class Written:
     ended: Ended
 
 
-@torch.inference_mode()
 def write_answers(
     model: Any,
     prompts: Sequence[Sequence[int]],
@@ -44,16 +43,27 @@ def write_answers(
 
     `model`: a `LlamaForCausalLM` in evaluation mode. The same call on the same device gives the same answers.
     """
-    state = _read(model, prompts, len(temperatures), most_tokens)
-    device = state.lengths.device
+    with torch.inference_mode():
+        state = _read(model, prompts, len(temperatures), most_tokens)
+        tokens, probs = _write(model, state, temperatures, end, most_tokens, seed)
+    return [
+        [_cut(row.tolist(), p.tolist(), end) for row, p in zip(*both, strict=True)]
+        for both in zip(tokens.cpu(), probs.cpu(), strict=True)
+    ]
+
+
+def _write(
+    model: Any, state: _State, temperatures: Sequence[float], end: int, most_tokens: int, seed: int
+) -> tuple[Any, Any]:
+    """Tokens, filled up with `end`, and probabilities; shape (B, n, most tokens)."""
+    device, rows, count = state.lengths.device, len(state.lengths), len(temperatures)
     heat = torch.tensor(temperatures, device=device)[None, :, None]
     drawn = torch.Generator(device).manual_seed(seed)
-    shape = (len(prompts), len(temperatures), most_tokens)
-    tokens = torch.full(shape, end, device=device)
-    probs = torch.zeros(shape, device=device)
-    ended = torch.zeros(shape[:2], dtype=torch.bool, device=device)
-    logits = state.first[:, None].expand(-1, shape[1], -1)
-    at = torch.arange(len(prompts), device=device)
+    tokens = torch.full((rows, count, most_tokens), end, device=device)
+    probs = torch.zeros(tokens.shape, device=device)
+    ended = torch.zeros((rows, count), dtype=torch.bool, device=device)
+    logits = state.first[:, None].expand(-1, count, -1)
+    at = torch.arange(rows, device=device)
     for t in range(most_tokens):
         chosen = _draw(logits, heat, drawn)
         tokens[at, :, t] = torch.where(ended[at], end, chosen)
@@ -67,10 +77,7 @@ def write_answers(
                 state, at, chosen = state.only(going), at[going], chosen[going]
         if t + 1 < most_tokens:
             logits = state.step(model, chosen, t)
-    return [
-        [_cut(row.tolist(), p.tolist(), end) for row, p in zip(*both, strict=True)]
-        for both in zip(tokens.cpu(), probs.cpu(), strict=True)
-    ]
+    return tokens, probs
 
 
 def _draw(logits: Any, heat: Any, drawn: torch.Generator) -> Any:
@@ -106,8 +113,9 @@ class _State:
 
     def only(self, rows: Any) -> _State:
         """The prompts chosen by a mask."""
-        layers = ([tensor[rows] for tensor in of] for of in (self.keys, self.values, self.own_keys, self.own_values))
-        return _State(self.lengths[rows], self.hidden[rows], *layers, self.first[rows])
+        read = [[tensor[rows] for tensor in of] for of in (self.keys, self.values)]
+        own = [[tensor[rows] for tensor in of] for of in (self.own_keys, self.own_values)]
+        return _State(self.lengths[rows], self.hidden[rows], read[0], read[1], own[0], own[1], self.first[rows])
 
     def step(self, model: Any, ids: Any, t: int) -> Any:
         """Reads token t of every answer, shape (B, n); logits of the next, shape (B, n, vocabulary)."""

@@ -39,14 +39,14 @@ class Generator:
     key: str
     system: str | None
     slots: int
-    """Tokens, of prompts and of answers to come, whose keys and values are held at once: 46 KB each for SmolLM2-135M."""
+    """Tokens, of prompts and of answers to come, whose keys and values are held at once: 46 KB each here."""
     most_rows: int
     _bytes: dict[int, bytes] = field(default_factory=dict)
 
     def answer(
         self, queries: Sequence[Query], way: Way, folder: Path, advance: Callable[[int, int], None]
     ) -> Iterator[Candidates]:
-        """In batches of prompts of like length, not in the order of `queries`; what lies in `folder` is not made again."""
+        """In batches of prompts of like length, not in order of `queries`; what lies in `folder` is not made again."""
         prompts = {query.id: self._tokens(query) for query in queries}
         order = sorted(prompts, key=lambda name: (len(prompts[name]), name))
         batches = list(self._batches(order, prompts, way))

@@ -20,8 +20,9 @@ from routenlp.bench.record.asked import SMOLLM2, SYSTEM, Asked
 from routenlp.errors import BackendError
 from routenlp.training.distil.chat_lines import asked
 
-QUERIES = 24
-MOST_TOKENS = 64
+QUERIES = 12
+MOST_TOKENS = (1, 64)
+"""Each query is asked once for every bound, so that reading and writing are told apart."""
 _WITHIN_S = 600.0
 
 
@@ -39,16 +40,17 @@ class Speed:
 
 
 def measure(weights: Path, rows: Sequence[tuple[str, Asked]], advance: Callable[[int, int], None]) -> Speed:
-    """Asks the prompted model's prompts of (task, row) pairs. Raises `BackendError` where the server does not answer."""
-    server = LocalServer(LocalModel(SMOLLM2, weights, slots=1, threads=1, most_tokens=MOST_TOKENS))
+    """Asks the prompted model's prompts of (task, row) pairs. Raises `BackendError` where there is no answer."""
+    server = LocalServer(LocalModel(SMOLLM2, weights, slots=1, threads=1))
+    asks = [(task, row, most) for task, row in rows for most in MOST_TOKENS]
     counts, took = [], []
     try:
-        for done, (task, row) in enumerate(rows):
+        for done, (task, row, most) in enumerate(asks):
             begun_s = _processor_s(server.process_id)
-            read, written = _ask(server, task, row)
+            read, written = _ask(server, task, row, most)
             took.append(_processor_s(server.process_id) - begun_s)
             counts.append((1.0, read, written))
-            advance(done + 1, len(rows))
+            advance(done + 1, len(asks))
     finally:
         server.close()
     return fit_speed(np.array(counts), np.array(took))
@@ -73,9 +75,14 @@ def _processor_s(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _ask(server: LocalServer, task: str, row: Asked) -> tuple[float, float]:
+def _ask(server: LocalServer, task: str, row: Asked, most: int) -> tuple[float, float]:
     """Tokens read and written."""
-    body = {"messages": asked(row.query(task, SMOLLM2), SYSTEM[task]), "temperature": 0.0, "cache_prompt": False}
+    body = {
+        "messages": asked(row.query(task, SMOLLM2), SYSTEM[task]),
+        "max_tokens": most,
+        "temperature": 0.0,
+        "cache_prompt": False,
+    }
     headers = {"content-type": "application/json", "authorization": f"Bearer {server.key}"}
     request = urllib.request.Request(f"{server.url}/chat/completions", json.dumps(body).encode(), headers)  # noqa: S310
     try:

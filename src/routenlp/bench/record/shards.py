@@ -56,10 +56,12 @@ def in_shards(
     for number, (ids, key) in enumerate(zip(batches, keys, strict=True)):
         path = folder / f"{number:05d}.json.gz"
         found = _read(path, key)
-        if found is None or [row.id for row in found] != list(ids):
-            found = write(number)
-            _write(path, key, found)
-        yield found
+        if found is not None and [row.id for row in found] == list(ids):
+            yield found
+            continue
+        made = write(number)
+        _write(path, key, made)
+        yield made
 
 
 def _read(path: Path, key: str) -> list[Candidates] | None:

@@ -92,8 +92,8 @@ def notes(results: Mapping[str, TaskResult], size: Size) -> list[str]:
         ground = result.ground
         clusters = "; ".join(f"{n} of “{ground.labels[c]}”" for c, n in ground.quotas.items())
         out.append(
-            f"{task}: {size.lessons[task]} lessons an arm, {len(result.arms)} seeds; the pool has {len(ground.pool):,} rows, of which "
-            f"the prompted model failed on {len(ground.failures):,}; targeted lessons: {clusters}. "
+            f"{task}: {size.lessons[task]} lessons an arm, {len(result.arms)} seeds; the pool has {len(ground.pool):,} "
+            f"rows, of which the prompted model failed on {len(ground.failures):,}; targeted lessons: {clusters}. "
             f"{ground.barred} rows resembled a held-out one and were barred from both arms."
         )
     if size.most_chars is not None:

@@ -7,7 +7,7 @@ from routenlp.bench.record.roles import Role
 from routenlp.bench.record.shards import Candidate, Candidates
 
 
-def row(name, reference="the train leaves at nine", *, fold="calibrate", role=Role.NONE, start=False, text="when is it"):
+def row(name, reference="the train leaves at nine", *, fold="calibrate", role=Role.NONE, start=False, text="when"):
     return Asked(name, f"g {name}", fold, role, start, reference, text, text, ("the train leaves at ten",), (), text)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from tests.unit.bench.record.rows import candidate, candidates, row
 
+from routenlp.backends.generations import read_generations
 from routenlp.bench.record.choosing import FEATURES, choose, describe, fit_choice
 from routenlp.bench.record.roles import Role
 from routenlp.bench.record.steps import choose_best, generation, record
-from routenlp.backends.generations import read_generations
 from routenlp.errors import MissingData
 
 TEXTS = ("we sell shoes", "the train leaves at nine", "the train leaves at ten")
@@ -32,7 +32,8 @@ def test_the_reranker_learns_to_give_what_the_others_agree_with():
 
 
 def test_the_reranker_learns_from_its_own_rows_alone():
-    rows = [row(f"r{i}", role=Role.RERANKER, fold="train") for i in range(20)] + [row("t", "we sell shoes", fold="test")]
+    rows = [row(f"r{i}", role=Role.RERANKER, fold="train") for i in range(20)]
+    rows.append(row("t", "we sell shoes", fold="test"))
     said = [candidates(one.id, *TEXTS) for one in rows]
     first, _ = choose_best(rows, said, 0.5)
     second, _ = choose_best([*rows[:-1], row("t", "other words", fold="test")], said, 0.5)

@@ -42,9 +42,8 @@ def write(model, prompts, *temperatures, seed=1):
 def test_the_likeliest_answer_is_that_of_transformers(model, prompts):
     for prompt, (answer, *_) in zip(prompts, write(model, prompts, 0.0, 0.7), strict=True):
         ids = torch.tensor([prompt])
-        found = model.generate(
-            ids, attention_mask=torch.ones_like(ids), max_new_tokens=MOST, do_sample=False, eos_token_id=END, pad_token_id=0
-        )[0, len(prompt) :].tolist()
+        given = {"max_new_tokens": MOST, "do_sample": False, "eos_token_id": END, "pad_token_id": 0}
+        found = model.generate(ids, attention_mask=torch.ones_like(ids), **given)[0, len(prompt) :].tolist()
         assert list(answer.tokens) == (found[: found.index(END)] if END in found else found)
 
 

@@ -9,9 +9,8 @@ from routenlp.types import Example, Query
 
 
 def folds():
-    rows = [
-        Example(Query(f"q{i}", "cs_response", f"text number {i}"), f"reply {i}", f"group {i // 2}") for i in range(2_000)
-    ]
+    queries = [Query(f"q{i}", "cs_response", f"text number {i}") for i in range(2_000)]
+    rows = [Example(query, f"reply {i}", f"group {i // 2}") for i, query in enumerate(queries)]
     return split("cs_response", rows[:1_600], rows[1_600:])
 
 

@@ -17,7 +17,7 @@ TEMPLATE = (
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory) -> Path:
     transformers = pytest.importorskip("transformers")
-    pytest.importorskip("trl")
+    pytest.importorskip("peft")
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 

@@ -12,7 +12,7 @@ from routenlp.store.sealed import check
 from routenlp.training.distil.chat_lines import asked
 from routenlp.training.distil.language_model import LanguageModelDistiller, Tuning, greedy, load
 
-# TRL and PEFT still use names that transformers is about to rename: theirs to mend.
+# PEFT still uses names that transformers is about to rename: its authors' to mend.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::FutureWarning"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -15,10 +16,9 @@ from routenlp.bench.frame import all_hold, check_line, frame
 from routenlp.bench.loop.world import middle
 from routenlp.bench.progress import Progress, progress_on
 from routenlp.bench.record import latency, manifest
-from routenlp.bench.record.asked import Asked
 from routenlp.bench.record.plan import PLANS, TASKS
 from routenlp.bench.record.report import tables as record_tables
-from routenlp.bench.record.run import Step, record_task
+from routenlp.bench.record.run import Recorded, Step, record_task
 from routenlp.bench.record.steps import Desk
 from routenlp.bench.record.vectors import FILE, write_vectors
 from routenlp.bench.seqkd import report
@@ -56,31 +56,19 @@ def record(
     tasks = _tasks(only)
     desk = Desk(work, _base(settings, work), progress)
     source = _Rows(settings, environ)
-    about: dict[str, Mapping[str, object]] = {}
-    rows: list[tuple[str, Asked]] = []
+    made: dict[str, Recorded] = {}
     for task in tasks:
         plan = PLANS[task].quick() if quick else PLANS[task]
         _vectors(settings, work / task, source, task, progress)
-        made = record_task(
-            desk,
-            plan,
-            lambda task=task: source.folds(task),  # type: ignore[misc]
-            settings.tasks[task].handled_at,
-            into,
-            seed=settings.seed,
-            step=Step(step),
-            limit=limit,
-        )
-        if made is not None:
-            about[task] = made.about
-            rows += [(task, row) for row in made.rows if row.fold == "calibrate"][: -(-timed // len(tasks))]
-    if not about:
+        at, chosen = settings.tasks[task].handled_at, Step(step)
+        read = partial(source.folds, task)
+        recorded = record_task(desk, plan, read, at, into, seed=settings.seed, step=chosen, limit=limit)
+        made |= {task: recorded} if recorded is not None else {}
+    if not made:
         return
-    speed = None
-    if timed:
-        with progress.stage("timing the model on a processor") as advance:
-            speed = latency.measure(wiring.gguf(settings, PACKAGED, lambda _: None), rows, advance)
+    speed = _time(settings, made, timed, progress) if timed else None
     base = sha256_of(desk.base / "model.safetensors")
+    about = {task: recorded.about for task, recorded in made.items()}
     written = manifest.write_manifest(into, about, base_sha256=base, speed=speed, seed=settings.seed)
     console, found = open_console(stderr=json_target == "-"), record_tables(written)
     show_tables(console, found)
@@ -114,7 +102,7 @@ def seqkd(
     desk, source, tasks = Desk(work, _base(settings, work), progress), _Rows(settings, environ), _tasks(only)
     for task in tasks:
         _vectors(settings, work / task, source, task, progress)
-        desk.rows(PLANS[task], lambda task=task: source.folds(task), seed=settings.seed)  # type: ignore[misc]
+        desk.rows(PLANS[task], partial(source.folds, task), seed=settings.seed)
     todo = [
         Job(work, recordings, task, settings.tasks[task].handled_at, seed, size, name)
         for task in tasks
@@ -134,6 +122,15 @@ def seqkd(
         write_json(report.as_json(found, results, size, seed=settings.seed, seconds=seconds), json_target)
     if checked and not any(all_hold([check]) for check in checked):
         raise typer.Exit(1)
+
+
+def _time(settings: Settings, made: Mapping[str, Recorded], queries: int, progress: Progress) -> latency.Speed:
+    """Of calibration rows, as many of each task."""
+    each = -(-queries // len(made))
+    rows = [(task, [row for row in of.rows if row.fold == "calibrate"][:each]) for task, of in made.items()]
+    weights = wiring.gguf(settings, PACKAGED, lambda _: None)
+    with progress.stage("timing the model on a processor") as advance:
+        return latency.measure(weights, [(task, row) for task, some in rows for row in some], advance)
 
 
 class _Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -247,6 +248,15 @@ def calibration_size_command(
     calibration_size.run(settings, os.environ, json_target, markdown)
 
 
+class RecordStep(StrEnum):
+    """Steps of a recording that can be run alone."""
+
+    PROMPTS = "prompts"
+    SMOLLM2 = "smollm2"
+    TUNED = "tuned"
+    ALL = "all"
+
+
 @bench.command("record")
 def record_command(
     settings: SettingsFile = None,
@@ -256,9 +266,7 @@ def record_command(
         Path, typer.Option(help="Folder of what is kept between steps: a stopped run goes on there.")
     ] = Path("bench-results/record"),
     into: Annotated[Path, typer.Option(help="Folder of the recordings.")] = Path("recordings"),
-    step: Annotated[
-        str, typer.Option(help="prompts, smollm2 or tuned alone, in processes side by side; else all.")
-    ] = "all",
+    step: Annotated[RecordStep, typer.Option(help="One step alone, in processes side by side.")] = RecordStep.ALL,
     quick: Annotated[
         bool, typer.Option("--quick", help="Hardly any training, short answers: it proves nothing.")
     ] = False,
@@ -276,7 +284,7 @@ def record_command(
         only=task or [],
         work=work,
         into=into,
-        step=step,
+        step=step.value,
         quick=quick,
         limit=limit,
         timed=timed,

@@ -8,13 +8,15 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from routenlp.bench.record.decoding import Written, write_answers
 from routenlp.bench.record.shards import Candidate, Candidates, in_shards
 from routenlp.training.distil import language_model
 from routenlp.training.distil.chat_lines import asked
 from routenlp.types import Query
+
+if TYPE_CHECKING:
+    from routenlp.bench.record.decoding import Written
 
 SLOTS_ON_CARD, SLOTS_ON_CPU = 400_000, 24_000
 MOST_ROWS_ON_CARD, MOST_ROWS_ON_CPU = 768, 32
@@ -47,6 +49,8 @@ class Generator:
         self, queries: Sequence[Query], way: Way, folder: Path, advance: Callable[[int, int], None]
     ) -> Iterator[Candidates]:
         """In batches of prompts of like length, not in order of `queries`; what lies in `folder` is not made again."""
+        from routenlp.bench.record.decoding import write_answers
+
         prompts = {query.id: self._tokens(query) for query in queries}
         order = sorted(prompts, key=lambda name: (len(prompts[name]), name))
         batches = list(self._batches(order, prompts, way))

@@ -162,6 +162,7 @@ def tuned_with(plan: TaskPlan, adapter: Path) -> Mapping[str, object]:
     about = check(adapter)
     return {
         "adapter": adapter.name,
+        "adapter_sha256": sha256_of(adapter / "adapter_model.safetensors"),
         "tuning": asdict(plan.tuning),
         "rows": about["lessons"],
         "rows_sha256": about["lessons_sha256"],

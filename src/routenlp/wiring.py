@@ -17,7 +17,6 @@ from routenlp.backends.encoders.middle import MiddleLayer
 from routenlp.backends.encoders.minilm import MiniLM
 from routenlp.backends.encoders.static import StaticEncoder
 from routenlp.backends.local import weights as local_weights
-from routenlp.backends.recorded import RecordedBackend
 from routenlp.backends.remote.listed_prices import listed_price
 from routenlp.backends.student import registry
 from routenlp.backends.student.backend import StudentBackend
@@ -293,10 +292,10 @@ def build(
     folder: Path,
     *,
     encoder: MiniLM,
-    recordings: Mapping[str, Mapping[str, str]],
+    recorded: Mapping[str, Backend],
     clock: Callable[[], float] = time.perf_counter,
 ) -> System:
-    """The trained system in `folder`. `recordings`: by `recorded` tier, its answers by query id.
+    """The trained system in `folder`. `recorded`: the backends of the tiers that are replayed.
 
     Raises `ArtefactError` for anything in the folder that was altered or belongs to other settings.
     """
@@ -306,7 +305,7 @@ def build(
     backends: dict[str, Backend] = {}
     for tier in portfolio(settings).tiers:
         if tier.backend == "recorded":
-            backends[tier.name] = RecordedBackend(tier, recordings.get(tier.name, {}))
+            backends[tier.name] = recorded[tier.name]
         else:
             parts = artefacts.read(folder / TIERS / tier.name)
             students = {task: registry.load(part, encoders) for task, part in parts.items()}

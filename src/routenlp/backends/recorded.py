@@ -33,6 +33,10 @@ class RecordedBackend:
         self._tier = tier
         self._answers = answers
 
+    def has(self, query: Query) -> bool:
+        """Whether the query was recorded."""
+        return query.id in self._answers
+
     def answer(self, query: Query) -> Answer:
         """The stored answer; raises `BackendError` when there is none for this id."""
         text = self._answers.get(query.id)

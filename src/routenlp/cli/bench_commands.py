@@ -22,13 +22,23 @@ def six_tasks_command(
     quick: Annotated[bool, typer.Option("--quick", help="A fixed sample of the rows, stated in the notes.")] = False,
     task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
     generated: Generated = False,
+    recordings: Annotated[
+        Path | None, typer.Option(help="What `bench record` wrote; without it, `recordings` here or in the checkout.")
+    ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also put all tables between this file's markers.")] = None,
 ) -> None:
     """Trains, calibrates and tests every system on the six tasks."""
     from routenlp.cli import six_tasks
 
     six_tasks.bench(
-        settings, os.environ, json_target, quick=quick, only=task or [], generated=generated, markdown=markdown
+        settings,
+        os.environ,
+        json_target,
+        quick=quick,
+        only=task or [],
+        generated=generated,
+        recordings=recordings,
+        markdown=markdown,
     )
 
 

@@ -16,10 +16,11 @@ from routenlp.bench.demo.folder import DemoFolder
 from routenlp.bench.demo.savings import Saved
 from routenlp.bench.frame import at_most
 from routenlp.bench.progress import Progress, progress_on
-from routenlp.bench.six_tasks import report, workload
+from routenlp.bench.six_tasks import parts, report, together, workload
 from routenlp.bench.six_tasks.markdown import put_between_markers
 from routenlp.bench.six_tasks.run import Result, run
 from routenlp.bench.six_tasks.table import Table
+from routenlp.bench.six_tasks.together import Done
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.cli.serve import check_installed
 from routenlp.cli.six_tasks import built_in_settings, read_rows
@@ -165,7 +166,8 @@ def command_name() -> str:
 
 
 def _as_json(done: Finished) -> dict[str, object]:
-    found = report.as_json(done.result, done.settings, bench="demo", limits=LIMITS)
+    whole = Done(parts.whole(done.settings, done.result.workload), done.result, {}, {})
+    found = together.as_json([whole], bench="demo", limits=LIMITS)
     every: Sequence[Table] = tables(done)
     shown = {t.title for t in every}
     others = [t for t in found["tables"] if t["title"] not in shown]  # type: ignore[attr-defined]

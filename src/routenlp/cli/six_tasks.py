@@ -8,13 +8,17 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-from rich.console import Console
-
+from routenlp import wiring
+from routenlp.bench.datasets import recordings as recordings_of
+from routenlp.bench.datasets.recordings import Recordings
 from routenlp.bench.frame import check_line
 from routenlp.bench.progress import Progress, progress_on
-from routenlp.bench.six_tasks import main_table, report, workload
+from routenlp.bench.six_tasks import gradings, report, together, workload
+from routenlp.bench.six_tasks.generation_targets import sweep
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
-from routenlp.bench.six_tasks.run import Result, run
+from routenlp.bench.six_tasks.parts import GENERATION, Part, divide, whole
+from routenlp.bench.six_tasks.run import run
+from routenlp.bench.six_tasks.together import Done
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.settings import Settings, load
@@ -29,6 +33,12 @@ def built_in_settings(path: Path | None, environ: Mapping[str, str]) -> Settings
     return load(path, environ, default=text)
 
 
+def generation_settings() -> Settings:
+    """Those of the portfolio that language models were recorded for."""
+    text = resources.files("routenlp.bench.six_tasks").joinpath("generation.yaml").read_text(encoding="utf-8")
+    return load(None, {}, default=text)
+
+
 def bench(
     settings_file: Path | None,
     environ: Mapping[str, str],
@@ -37,25 +47,59 @@ def bench(
     quick: bool,
     only: Sequence[str],
     generated: bool,
+    recordings: Path | None,
     markdown: Path | None,
 ) -> None:
-    """All rows, or the fixed sample."""
+    """All rows, or the fixed sample. Settings of one's own name one portfolio, and no recording is looked at."""
     settings = built_in_settings(settings_file, environ)
     progress = progress_on(sys.stderr)
-    result = _run(settings, environ, progress, quick=quick, only=only, generated=generated, rivals=True)
+    rows = read_rows(settings, environ, progress, quick=quick, generated=generated, only=only)
+    own = settings_file is not None or generated
+    parts = (whole(settings, rows),) if own else _parts(settings, rows, recordings, progress)
+    done = [_run(part, progress) for part in parts]
     console = open_console(stderr=json_target == "-")  # tables make room where standard output carries the JSON
-    _show(console, result, settings)
-    show_tables(console, [*report.task_tables(result), *report.operating_points(result), *report.rival_tables(result)])
-    show_lines(console, main_table.notes(result.compared), bullet="- ")
     limits = QUICK_LIMITS if quick else BENCH_LIMITS
-    checks = report.checks(result, limits)
-    show_lines(console, [check_line(check) for check in checks])
+    console.print()
+    show_lines(console, [*(report.headline(d.result) for d in done), ""])
+    show_tables(console, together.tables(done))
+    show_lines(console, together.notes(done), bullet="- ")
+    show_lines(console, ["", *map(check_line, together.checks(done, limits))])
     if markdown is not None:
-        tables = [*report.main_tables(result), *report.operating_points(result), *report.task_tables(result)]
-        lines = [*report.notes(result, settings), *main_table.notes(result.compared)]
-        put_between_markers(markdown, "bench", as_page([*tables, *report.rival_tables(result)], lines))
+        put_between_markers(markdown, "bench", as_page(together.tables(done), together.notes(done)))
     if json_target is not None:
-        write_json(report.as_json(result, settings, bench="six-tasks", limits=limits), json_target)
+        write_json(together.as_json(done, bench="six-tasks", limits=limits), json_target)
+
+
+def find_recordings(given: Path | None, tasks: Sequence[str], progress: Progress) -> Recordings | None:
+    """What language models said of the tasks; None where nothing was recorded."""
+    folder = recordings_of.locate(given, (Path.cwd(), Path(__file__).parents[3]))
+    if folder is None:
+        return None
+    with progress.stage(f"reading {folder}"):
+        tiers = [tier.name for tier in generation_settings().portfolio if tier.backend == "recorded"]
+        return recordings_of.load(folder, tiers, tasks)
+
+
+def _parts(settings: Settings, rows: Workload, recordings: Path | None, progress: Progress) -> tuple[Part, ...]:
+    generation = generation_settings()
+    found = find_recordings(recordings, list(generation.tasks), progress)
+    return divide(settings, generation, rows, found)
+
+
+def _run(part: Part, progress: Progress) -> Done:
+    with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
+        result = run(
+            part.settings, part.workload, Path(scratch) / "system", progress, rivals=True, replayed=part.replayed
+        )
+    if part.name != GENERATION:
+        return Done(part, result, {}, {})
+    seed = part.settings.seed
+    with progress.stage("grading the generations"):
+        encoder = wiring.cached(wiring.minilm(part.settings, lambda _: None), part.settings)
+        graded = gradings.grade(result, encoder, seed=seed)
+    with progress.stage("asking what can be certified"):
+        swept = {task: sweep(result, task, seed=seed) for task in result.tasks}
+    return Done(part, result, graded, swept)
 
 
 def read_rows(
@@ -72,26 +116,3 @@ def read_rows(
     found = None if generated else workload.find(settings, where)
     with progress.stage("making queries" if found is None else f"reading {found.six_tasks}, by {found.found_by}"):
         return workload.load(settings, where, quick=quick, only=only, make_rows=generated)
-
-
-def _run(
-    settings: Settings,
-    environ: Mapping[str, str],
-    progress: Progress,
-    *,
-    quick: bool,
-    generated: bool,
-    only: Sequence[str] = (),
-    rivals: bool = False,
-) -> Result:
-    rows = read_rows(settings, environ, progress, quick=quick, generated=generated, only=only)
-    with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
-        return run(settings, rows, Path(scratch) / "system", progress, rivals=rivals)
-
-
-def _show(console: Console, result: Result, settings: Settings) -> None:
-    console.print()
-    show_lines(console, [report.headline(result), ""])
-    show_tables(console, report.main_tables(result))
-    show_lines(console, report.notes(result, settings), bullet="- ")
-    console.print()

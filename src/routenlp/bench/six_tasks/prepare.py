@@ -12,10 +12,10 @@ import numpy as np
 
 from routenlp import wiring
 from routenlp.backends.encoders.static import StaticEncoder
-from routenlp.backends.recorded import RecordedBackend
 from routenlp.backends.student import registry
 from routenlp.backends.student.backend import StudentBackend
 from routenlp.bench.progress import Progress
+from routenlp.bench.six_tasks.replayed import Replayed, labels_on_top
 from routenlp.bench.six_tasks.systems import Calibrated, Frame, served, thresholds
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cascade.policy import fingerprint
@@ -59,20 +59,25 @@ class Prepared:
     calibrated: Calibrated
     calibration: Mapping[str, CalibrationRows]
     """What every tier says of the calibration rows."""
-
-
-def references(examples: Sequence[Example]) -> dict[str, str]:
-    """The human labels by query id: what the recorded top tier answers."""
-    return {e.query.id: e.reference for e in examples}
+    training: Mapping[str, tuple[Sequence[Example], Recorded]]
+    """What it says of training rows that it had not learned from, with these rows."""
 
 
 def prepare(
-    settings: Settings, workload: Workload, encoder: TokenEncoder, rich: Encoder, folder: Path, progress: Progress
+    settings: Settings,
+    workload: Workload,
+    encoder: TokenEncoder,
+    rich: Encoder,
+    folder: Path,
+    progress: Progress,
+    replayed: Mapping[str, Replayed] | None = None,
 ) -> Prepared:
     """Train every tier and the router, calibrate, and store the system under `folder`, which must not exist.
 
-    `encoder` and `rich`: the sentence encoder and its longer vectors, best with a memory.
+    `encoder` and `rich`: the sentence encoder and its longer vectors, best with a memory. `replayed`: the tiers that
+    are no students, by name; None: the top tier alone, which replays the human labels.
     """
+    replayed = labels_on_top(settings, workload) if replayed is None else replayed
     fitted = _fit_students(settings, workload, encoder, rich, progress)
     stored: dict[str, dict[str, Student]] = {}
     models: dict[str, dict[str, str]] = {}
@@ -94,12 +99,13 @@ def prepare(
         models,
         settings.seed,
     )
-    answered = _calibration(settings, workload, stored, frame, progress)
-    calibrated = _calibrate(settings, workload, fitted, answered, frame, progress)
+    answered = _calibration(settings, workload, stored, replayed, frame, progress)
+    training = {name: _training_rows(settings, workload, fitted, replayed, frame, name) for name in workload.folds}
+    calibrated = _calibrate(settings, workload, training, answered, frame, progress)
     seen = {task: _seen(settings, workload, row.recorded) for task, row in answered.items()}
     artefacts.write(folder / wiring.LADDER, {rungs.PART: rungs.as_part(_ladders(settings, workload, calibrated))})
     policies.save(folder / wiring.POLICY, with_seen(served(frame, calibrated), seen, datetime.now(UTC)))
-    return Prepared(folder, frame, calibrated, answered)
+    return Prepared(folder, frame, calibrated, answered, training)
 
 
 def _ladders(settings: Settings, workload: Workload, calibrated: Calibrated) -> dict[str, KeptLadder]:
@@ -161,6 +167,7 @@ def _calibration(
     settings: Settings,
     workload: Workload,
     stored: Mapping[str, Mapping[str, Student]],
+    replayed: Mapping[str, Replayed],
     frame: Frame,
     progress: Progress,
 ) -> dict[str, CalibrationRows]:
@@ -168,7 +175,7 @@ def _calibration(
     out: dict[str, CalibrationRows] = {}
     with progress.stage("answering the calibration rows") as advance:
         for done, (name, folds) in enumerate(workload.folds.items(), 1):
-            recorded = _answer_fold(settings, folds.calibrate, stored, frame)
+            recorded = _answer_fold(settings, folds.calibrate, stored, replayed, frame)
             trained_on = {row_hash(example) for example in folds.train.examples}
             everywhere = np.ones(recorded.quality.shape)
             out[name] = calibration_rows(folds.calibrate, recorded, everywhere, trained_on=trained_on)
@@ -179,7 +186,7 @@ def _calibration(
 def _calibrate(
     settings: Settings,
     workload: Workload,
-    fitted: Fitted,
+    training: Mapping[str, tuple[Sequence[Example], Recorded]],
     answered: Mapping[str, CalibrationRows],
     frame: Frame,
     progress: Progress,
@@ -189,7 +196,7 @@ def _calibrate(
     with progress.stage("fitting and proving the policies") as advance:
         for name, calibration in answered.items():
             folds, task = workload.folds[name], settings.tasks[name]
-            known, recorded = _training_rows(settings, workload, fitted, frame, name)
+            known, recorded = training[name]
             # A student's held-out predictions took no time of their own: limits count what other tiers take.
             train = rows_of(recorded, features(frame, [e.query for e in known]), recorded.latency_s)
             tested = rows_of(calibration.recorded, features(frame, [e.query for e in folds.calibrate.examples]))
@@ -202,30 +209,43 @@ def _calibrate(
 
 
 def _training_rows(
-    settings: Settings, workload: Workload, fitted: Fitted, frame: Frame, name: str
-) -> tuple[list[Example], Recorded]:
-    """Training rows that every student judged without having seen them, and what they said."""
+    settings: Settings,
+    workload: Workload,
+    fitted: Fitted,
+    replayed: Mapping[str, Replayed],
+    frame: Frame,
+    name: str,
+) -> tuple[Sequence[Example], Recorded]:
+    """Training rows that every tier answered without having learned from them, and what they said."""
     task, examples = settings.tasks[name], workload.folds[name].train.examples
-    columns = [by_task[name] for by_task in fitted.held_out.values()]
-    known = [e for e in examples if all(e.query.id in column for column in columns)]
-    answers = [_held_out_answers(frame, columns, example) for example in known]
+    held_out = {tier: by_task[name] for tier, by_task in fitted.held_out.items()}
+    known = [
+        e
+        for e in examples
+        if all(e.query.id in column for column in held_out.values()) and all(t.has(e.query) for t in replayed.values())
+    ]
+    answers = [_held_out_answers(frame, held_out, replayed, e.query) for e in known]
     return known, record(name, task.handled_at, known, answers, metric(task.metric).quality, frame.scorer)
 
 
 def _held_out_answers(
-    frame: Frame, columns: Sequence[Mapping[str, Prediction]], example: Example
+    frame: Frame, held_out: Mapping[str, Mapping[str, Prediction]], replayed: Mapping[str, Replayed], query: Query
 ) -> tuple[Answer, ...]:
     """What every tier answers to a training row, students by models that had not seen it."""
-    *cheap, top = frame.portfolio.tiers
-    students_say = [
-        StudentBackend(tier, {}, time.perf_counter).priced(example.query, column[example.query.id], 0.0)
-        for tier, column in zip(cheap, columns, strict=True)
-    ]
-    return (*students_say, RecordedBackend(top, references([example])).answer(example.query))
+    return tuple(
+        StudentBackend(tier, {}, time.perf_counter).priced(query, held_out[tier.name][query.id], 0.0)
+        if tier.name in held_out
+        else replayed[tier.name].answer(query)
+        for tier in frame.portfolio.tiers
+    )
 
 
 def _answer_fold(
-    settings: Settings, fold: CalibrationFold, stored: Mapping[str, Mapping[str, Student]], frame: Frame
+    settings: Settings,
+    fold: CalibrationFold,
+    stored: Mapping[str, Mapping[str, Student]],
+    replayed: Mapping[str, Replayed],
+    frame: Frame,
 ) -> Recorded:
     queries = [e.query for e in fold.examples]
     columns: list[list[Answer]] = []
@@ -234,8 +254,7 @@ def _answer_fold(
             backend = StudentBackend(tier, stored[tier.name], time.perf_counter)
             columns.append(backend.answer_all(fold.task, queries))
         else:
-            human = RecordedBackend(tier, references(fold.examples))
-            columns.append([human.answer(query) for query in queries])
+            columns.append([replayed[tier.name].answer(query) for query in queries])
     task = settings.tasks[fold.task]
     answers = list(zip(*columns, strict=True))
     return record(fold.task, task.handled_at, fold.examples, answers, metric(task.metric).quality, frame.scorer)

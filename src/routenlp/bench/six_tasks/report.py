@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
-from routenlp.bench.frame import frame
 from routenlp.bench.six_tasks import main_table, table
 from routenlp.bench.six_tasks.measures import Measures, TaskMeasures
 from routenlp.bench.six_tasks.run import Result
-from routenlp.bench.six_tasks.systems import ASYMPTOTIC, CERTIFIED, ROUTENLP, always, served, verdict_at
+from routenlp.bench.six_tasks.systems import ASYMPTOTIC, CERTIFIED, ROUTENLP, always, verdict_at
 from routenlp.bench.six_tasks.table import Table
 from routenlp.conformal.verdict import Status
 from routenlp.replay.intervals import Interval
@@ -18,11 +16,21 @@ from routenlp.settings import Settings
 AIMS = {"cs_intent": 0.10, "legal_clause": 0.27, "legal_risk": 0.19}
 """Cost ratios on all test rows that this bench aims at, at a quality ratio of 0.97 where the policy was chosen."""
 ROUTING_TARGET_S = 0.0005
+_LABELS = (
+    "The top tier `{top}` replays the data's human labels. It is not a model and never errs, so its quality is 1 by "
+    "definition; its latency is drawn from a log-normal with median 800 ms and p99 1,847 ms."
+)
+_MODELS = (
+    "The top tier `{top}` is a language model of 135M parameters, recorded: quality ratios are to its answers, and the "
+    "human reference is the yardstick of both. It stands in for a large model in place and price alone. Its latency is "
+    "drawn from a log-normal with median 800 ms and p99 1,847 ms; that of `smollm2` follows from its tokens and the "
+    "speed measured on two processor cores (docs/record.md)."
+)
 FEW_GROUPS = 30
 
 
 def main_tables(result: Result) -> list[Table]:
-    """Every system over all tasks, then routenlp task by task, then what is proved."""
+    """Every system over the tasks, then routenlp task by task, then what is proved."""
     systems = list(next(iter(result.overall.values())))
     ours = [_of(measures, ROUTENLP) for measures in result.tasks.values()]
     return [
@@ -66,10 +74,9 @@ def headline(result: Result) -> str:
     )
 
 
-def notes(result: Result, settings: Settings) -> list[str]:
-    """What a reader must know to read the tables rightly."""
+def notes(result: Result, settings: Settings, *, labels_on_top: bool = True) -> list[str]:
+    """What a reader must know to read the tables rightly. `labels_on_top`: whether people are the top tier."""
     portfolio = result.prepared.frame.portfolio
-    top = portfolio.top
     out = [
         f"Rows: {result.workload.where}"
         + (
@@ -77,8 +84,7 @@ def notes(result: Result, settings: Settings) -> list[str]:
             if result.workload.sampled
             else "."
         ),
-        f"The top tier `{top}` replays the data's human labels. It is not a model and never errs, so its quality is 1 "
-        "by definition; its latency is drawn from a log-normal with median 800 ms and p99 1,847 ms.",
+        (_LABELS if labels_on_top else _MODELS).format(top=portfolio.top),
         "Prices are the paper's relative prices per 1K tokens ("
         + ", ".join(f"{t.name} {t.price.input_usd_per_mtok / 1000:g}" for t in portfolio.tiers)
         + "); they are settings. A cost ratio counts every tier that was called.",
@@ -103,7 +109,7 @@ def notes(result: Result, settings: Settings) -> list[str]:
         out.append(f"Few independent groups in test, so wide intervals and EMPIRICAL at most: {', '.join(few)}.")
     if "cs_response" in result.tasks:
         out.append("cs_response has one reference a row, for which ROUGE-L is a weak measure of a reply.")
-    if any(m.rows[0].corpus and "rouge_l" in m.rows[0].corpus for m in result.tasks.values()):
+    if labels_on_top and any("rouge_l" in m.rows[0].corpus for m in result.tasks.values()):
         out.append(
             "On generation the human reference is the yardstick and the top tier alike, so nothing cheaper comes near "
             "0.97 of it and nearly everything escalates."
@@ -175,27 +181,6 @@ def checks(result: Result, limits: Mapping[str, float]) -> list[dict[str, object
     out.append(_check("seconds", result.seconds, limits["seconds"]))
     out.append(_check("peak resident memory, MB", result.peak_rss_mb, limits["peak_rss_mb"]))
     return out
-
-
-def as_json(result: Result, settings: Settings, *, bench: str, limits: Mapping[str, float]) -> dict[str, object]:
-    """Ready for `json.dumps`."""
-    return frame(
-        bench,
-        seed=settings.seed,
-        seconds=result.seconds,
-        peak_rss_mb=round(result.peak_rss_mb),
-        rows=[asdict(m) for measures in result.tasks.values() for m in measures.rows],
-        checks=checks(result, limits),
-        quick=result.workload.sampled,
-        generated=result.workload.generated,
-        rows_from="generated" if result.workload.generated else "six-tasks",
-        headline=headline(result),
-        policy=served(result.prepared.frame, result.prepared.calibrated).version,
-        overall={h: {s: asdict(i) for s, i in column.items()} for h, column in result.overall.items()},
-        routing_p50_s=asdict(result.routing_s),
-        tables=[asdict(t) for t in (*main_tables(result), *operating_points(result), *rival_tables(result))],
-        notes=[*notes(result, settings), *(main_table.notes(result.compared) if result.compared else [])],
-    )
 
 
 def _check(name: str, value: float | None, target: float) -> dict[str, object]:

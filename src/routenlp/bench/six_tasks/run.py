@@ -14,7 +14,8 @@ import numpy as np
 from routenlp import wiring
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.measures import Ran, TaskMeasures, measure
-from routenlp.bench.six_tasks.prepare import Prepared, features, prepare, references
+from routenlp.bench.six_tasks.prepare import Prepared, features, prepare
+from routenlp.bench.six_tasks.replayed import Replayed, labels_on_top
 from routenlp.bench.six_tasks.rivals import Compared, compare
 from routenlp.bench.six_tasks.systems import ROUTENLP, policies
 from routenlp.bench.six_tasks.workload import Workload
@@ -56,16 +57,27 @@ class Result:
     peak_rss_mb: float
 
 
-def run(settings: Settings, workload: Workload, folder: Path, progress: Progress, *, rivals: bool) -> Result:
-    """Train, calibrate and test on `workload`; the trained system stays in `folder`. `rivals`: fit others' too."""
+def run(
+    settings: Settings,
+    workload: Workload,
+    folder: Path,
+    progress: Progress,
+    *,
+    rivals: bool,
+    replayed: Mapping[str, Replayed] | None = None,
+) -> Result:
+    """Train, calibrate and test on `workload`; the trained system stays in `folder`. `rivals`: fit others' too.
+
+    `replayed`: as `prepare` takes it.
+    """
     begin = time.perf_counter()
+    replayed = labels_on_top(settings, workload) if replayed is None else replayed
     with progress.stage("loading the encoder"):
         encoder = wiring.minilm(settings, lambda _: None)
     plain, rich = (wiring.cached(encoder.with_pooling(rich=r), settings) for r in (False, True))
-    prepared = prepare(settings, workload, plain, rich, folder, progress)
-    top = prepared.frame.portfolio.top
+    prepared = prepare(settings, workload, plain, rich, folder, progress, replayed)
     test = [e for folds in workload.folds.values() for e in folds.test.examples]
-    system = wiring.build(settings, folder, encoder=encoder, recordings={top: references(test)})
+    system = wiring.build(settings, folder, encoder=encoder, recorded=replayed)
     recorded = {name: _answer_test(settings, name, workload, prepared, system, progress) for name in workload.folds}
     ran = _run_systems(prepared, system.policy, workload, recorded, progress)
     with progress.stage("measuring, with 10,000 bootstrap draws a task") as advance:

@@ -1,0 +1,105 @@
+"""One bench, two portfolios: tasks whose top tier is the human label, and tasks that language models were recorded on.
+
+Where there are recordings, the generation tasks run on students, SmolLM2 and the tuned SmolLM2, and the human reference
+is the yardstick of quality alone. Without recordings, and with settings of one's own, all tasks share one portfolio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from routenlp import wiring
+from routenlp.backends.recorded import modelled_latency_s
+from routenlp.backends.recorded_generations import GenerationsBackend
+from routenlp.bench.datasets.recordings import Recordings
+from routenlp.bench.six_tasks.replayed import Replayed, labels_on_top, only_replayed
+from routenlp.bench.six_tasks.workload import Workload
+from routenlp.replay.folds import Folds
+from routenlp.settings import Settings
+from routenlp.types import CalibrationFold, GateFold, TestFold
+
+EVERY, STRUCTURED, GENERATION = "all tasks", "structured tasks", "generation tasks"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Tasks that share a portfolio."""
+
+    name: str
+    settings: Settings
+    workload: Workload
+    replayed: Mapping[str, Replayed]
+    left_out: Mapping[str, int]
+    """By task, rows outside training that not every tier was recorded on."""
+
+
+def whole(settings: Settings, workload: Workload) -> Part:
+    """All tasks under the human labels."""
+    return Part(EVERY, settings, workload, labels_on_top(settings, workload), {})
+
+
+def divide(
+    settings: Settings, generation: Settings, workload: Workload, recordings: Recordings | None
+) -> tuple[Part, ...]:
+    """The parts, structured first. `generation`: settings of the portfolio that was recorded, and of its tasks."""
+    written = [] if recordings is None else [t for t in workload.folds if t in recordings.tasks]
+    if recordings is None or not written:
+        return (whole(settings, workload),)
+    labelled = {task: folds for task, folds in workload.folds.items() if task not in written}
+    replayed = replayed_by(generation, recordings)
+    folds = {task: _recorded(workload.folds[task], replayed) for task in written}
+    left_out = {task: _rows(workload.folds[task]) - _rows(folds[task]) for task in written}
+    part = Part(
+        GENERATION,
+        _like(settings, generation),
+        replace(workload, folds=folds),
+        replayed,
+        {task: n for task, n in left_out.items() if n},
+    )
+    if not labelled:
+        return (part,)
+    rest = replace(workload, folds=labelled)
+    return (Part(STRUCTURED, settings, rest, labels_on_top(settings, rest), {}), part)
+
+
+def replayed_by(settings: Settings, recordings: Recordings) -> dict[str, Replayed]:
+    """The recorded tiers. One takes what its tokens take; the top tier takes what the model of its latency says."""
+    *cheap, top = wiring.portfolio(settings).tiers
+    by_name, speed = recordings.generations, recordings.speed
+    replayed: dict[str, Replayed] = {
+        tier.name: GenerationsBackend(tier, by_name[tier.name], lambda _, generation: speed.latency_s(generation))
+        for tier in cheap
+        if tier.backend == "recorded"
+    }
+    return replayed | {
+        top.name: GenerationsBackend(top, by_name[top.name], lambda query, _: modelled_latency_s(query.id))
+    }
+
+
+def _like(settings: Settings, generation: Settings) -> Settings:
+    """Seed, folders and encoder of `settings`."""
+    return msgspec.structs.replace(
+        generation,
+        seed=settings.seed,
+        cache_dir=settings.cache_dir,
+        data_dir=settings.data_dir,
+        encoder=settings.encoder,
+    )
+
+
+def _recorded(folds: Folds, replayed: Mapping[str, Replayed]) -> Folds:
+    """Students may learn from every training row; what is proved or tested was recorded."""
+    task = folds.train.task
+    return replace(
+        folds,
+        calibrate=CalibrationFold(task, only_replayed(replayed, folds.calibrate.examples)),
+        gate=GateFold(task, only_replayed(replayed, folds.gate.examples)),
+        test=TestFold(task, only_replayed(replayed, folds.test.examples)),
+    )
+
+
+def _rows(folds: Folds) -> int:
+    return sum(len(fold.examples) for fold in (folds.calibrate, folds.gate, folds.test))

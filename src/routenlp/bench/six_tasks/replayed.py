@@ -1,0 +1,40 @@
+"""The tiers of a bench that nobody trains here: they replay what was recorded, of people or of language models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from routenlp import wiring
+from routenlp.backends.recorded import RecordedBackend
+from routenlp.bench.six_tasks.workload import Workload
+from routenlp.contracts import Backend
+from routenlp.settings import Settings
+from routenlp.types import Example, Query
+
+
+class Replayed(Backend, Protocol):
+    """A tier that answers what was recorded, and says what was."""
+
+    def has(self, query: Query) -> bool:
+        """Whether it has an answer to this query that was not learned from it."""
+
+
+def references(examples: Sequence[Example]) -> dict[str, str]:
+    """The human labels by query id."""
+    return {e.query.id: e.reference for e in examples}
+
+
+def labels_on_top(settings: Settings, workload: Workload) -> dict[str, Replayed]:
+    """The top tier as the human labels of all rows: the yardstick, and no model."""
+    every: dict[str, str] = {}
+    for folds in workload.folds.values():
+        for fold in (folds.train, folds.calibrate, folds.gate, folds.test):
+            every |= references(fold.examples)
+    top = wiring.portfolio(settings).tiers[-1]
+    return {top.name: RecordedBackend(top, every)}
+
+
+def only_replayed(tiers: Mapping[str, Replayed], examples: Sequence[Example]) -> tuple[Example, ...]:
+    """The rows that every tier has an answer to."""
+    return tuple(e for e in examples if all(tier.has(e.query) for tier in tiers.values()))

@@ -25,6 +25,13 @@ def test_the_tables_on_the_bench_page_are_those_of_the_run_beside_it(report):
     assert all(f"- {note}" in page for note in report["notes"])
 
 
+def test_the_readme_shows_structured_and_generation_tasks_apart_as_that_run_did(report):
+    first = report["tables"][0]
+    made = Table(first["title"], tuple(first["heads"]), tuple(map(tuple, first["rows"])))
+    assert between_markers((REPOSITORY / "README.md").read_text(), "six-tasks") == made.markdown()
+    assert [part["name"] for part in report["parts"]] == ["structured tasks", "generation tasks"]
+
+
 def test_that_run_was_of_all_rows(report):
     assert (report["quick"], report["generated"]) == (False, False)
     tested = {r["task"]: r["n"] for r in report["rows"]}

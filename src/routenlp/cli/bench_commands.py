@@ -26,6 +26,7 @@ def six_tasks_command(
         Path | None, typer.Option(help="What `bench record` wrote; without it, `recordings` here or in the checkout.")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also put all tables between this file's markers.")] = None,
+    readme: Annotated[Path | None, typer.Option(help="Also put the first table between this file's markers.")] = None,
 ) -> None:
     """Trains, calibrates and tests every system on the six tasks."""
     from routenlp.cli import six_tasks
@@ -39,6 +40,7 @@ def six_tasks_command(
         generated=generated,
         recordings=recordings,
         markdown=markdown,
+        readme=readme,
     )
 
 

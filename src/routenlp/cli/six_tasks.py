@@ -49,6 +49,7 @@ def bench(
     generated: bool,
     recordings: Path | None,
     markdown: Path | None,
+    readme: Path | None,
 ) -> None:
     """All rows, or the fixed sample. Settings of one's own name one portfolio, and no recording is looked at."""
     settings = built_in_settings(settings_file, environ)
@@ -66,6 +67,8 @@ def bench(
     show_lines(console, ["", *map(check_line, together.checks(done, limits))])
     if markdown is not None:
         put_between_markers(markdown, "bench", as_page(together.tables(done), together.notes(done)))
+    if readme is not None:
+        put_between_markers(readme, "six-tasks", together.tables(done)[0].markdown())
     if json_target is not None:
         write_json(together.as_json(done, bench="six-tasks", limits=limits), json_target)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from routenlp.cli.options import Generated, JsonTarget, SettingsFile
+from routenlp.cli.options import Generated, JsonTarget, RecordingsFolder, SettingsFile
 
 bench = typer.Typer(help="The benchmarks.", no_args_is_help=True)
 
@@ -22,9 +22,7 @@ def six_tasks_command(
     quick: Annotated[bool, typer.Option("--quick", help="A fixed sample of the rows, stated in the notes.")] = False,
     task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
     generated: Generated = False,
-    recordings: Annotated[
-        Path | None, typer.Option(help="What `bench record` wrote; without it, `recordings` here or in the checkout.")
-    ] = None,
+    recordings: RecordingsFolder = None,
     markdown: Annotated[Path | None, typer.Option(help="Also put all tables between this file's markers.")] = None,
     readme: Annotated[Path | None, typer.Option(help="Also put the first table between this file's markers.")] = None,
 ) -> None:
@@ -122,6 +120,7 @@ def pilot_bench_command(
     loop: Annotated[bool, typer.Option(help="Let the loop turn.")] = True,
     http: Annotated[bool, typer.Option(help="Also a short pilot through the real gateway over HTTP.")] = True,
     keep: Annotated[Path | None, typer.Option(help="Folder of the trained system: a second run begins there.")] = None,
+    recordings: RecordingsFolder = None,
     generated: Generated = False,
     markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw the timeline, as .png or .svg.")] = None,
@@ -139,6 +138,7 @@ def pilot_bench_command(
         loop=loop,
         http=http,
         keep=keep,
+        recordings=recordings,
         markdown=markdown,
         plot=plot,
     )

@@ -16,8 +16,9 @@ from routenlp.bench.pilot.traffic import MIX
 from routenlp.bench.progress import progress_on
 from routenlp.bench.six_tasks import workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
+from routenlp.bench.six_tasks.replayed import model_answers
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
-from routenlp.cli.six_tasks import built_in_settings
+from routenlp.cli.six_tasks import built_in_settings, find_recordings, generation_settings
 
 
 def bench(
@@ -31,6 +32,7 @@ def bench(
     loop: bool,
     http: bool,
     keep: Path | None,
+    recordings: Path | None,
     markdown: Path | None,
     plot: Path | None,
 ) -> None:
@@ -45,7 +47,11 @@ def bench(
         rows = workload.load(settings, where, quick=quick, only=only, make_rows=generated)
     others = strangers(settings, where, generated=generated)
     plan = plan_for(settings, rows, quick=quick, loop=loop, days=days)
-    world = run(Asked(settings, rows, others, plan, quick, http, keep), progress)
+    own = settings_file is not None or generated
+    recorded = None if own else find_recordings(recordings, list(rows.folds), progress)
+    top = generation_settings().portfolio[-1].name
+    says = {} if recorded is None else model_answers(recorded, top, rows.folds)
+    world = run(Asked(settings, rows, others, plan, quick, http, says, keep), progress)
     console = open_console(stderr=json_target == "-")
     found, lines, checked = report.tables(world), report.notes(world), report.checks(world)
     show_tables(console, found)

@@ -61,6 +61,8 @@ class AnswerBook:
     bare: Sequence[Encoder]
     """The same without one: what a query that comes for the first time has to wait for."""
     worse_tier: str
+    model_says: Mapping[str, str] = field(default_factory=dict)
+    """By query id, the top tier's answer where a language model was recorded on it; else it is people's label."""
     seconds: float = 0.0
     """That answering took."""
     _texts: HashedTexts = field(default_factory=HashedTexts)
@@ -121,7 +123,7 @@ class AnswerBook:
         position = self.portfolio.position(tier)
         priced, query = self.portfolio.tiers[position], self.catalogue.items[item].example.query
         if tier == self.portfolio.top:
-            said = Prediction(self.catalogue.items[item].example.reference, None)
+            said = Prediction(self.model_says.get(query.id, self.catalogue.items[item].example.reference), None)
             whole = counted(priced, query, said, modelled_latency_s(query.id))
             return Answer(*_fields(whole)[:5], whole.cost_usd * moment.price, whole.latency_s)
         said = self._said[tier, query.task, fingerprint][item]

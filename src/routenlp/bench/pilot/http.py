@@ -79,7 +79,9 @@ def over_http(
     folder.mkdir()
     items = _items(front, plan, queries)
     examples = [front.book.catalogue.items[i].example for i in items]
-    at = _write(settings, system, folder, examples)
+    top = front.book.portfolio.top
+    said = [front.book.answer(top, i, "", Moment()).text for i in items]
+    at = _write(settings, system, folder, examples, said)
     store = folder / "http.db"
     connection = open_store(store)
     try:
@@ -111,12 +113,13 @@ def _items(front: Front, plan: Plan, queries: int) -> list[int]:
     return list(dict.fromkeys(counted))[:queries]
 
 
-def _write(settings: Settings, system: Path, folder: Path, examples: Sequence[Example]) -> Path:
+def _write(settings: Settings, system: Path, folder: Path, examples: Sequence[Example], said: Sequence[str]) -> Path:
+    """Settings, system and the top tier's recording; `said`: its answer to each example."""
     recording, copy = folder / "recording.jsonl.gz", folder / "system"
     shutil.copytree(system, copy)
     rows = [
-        Row(e.query.id, e.query.task, e.query.text, e.reference, dict(e.query.metadata), list(e.query.turns))
-        for e in examples
+        Row(e.query.id, e.query.task, e.query.text, text, dict(e.query.metadata), list(e.query.turns))
+        for e, text in zip(examples, said, strict=True)
     ]
     write_recording(recording, rows)
     portfolio = tuple(

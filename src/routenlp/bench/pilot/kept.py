@@ -51,10 +51,10 @@ class Kept:
     processor_s: float
 
 
-def key_of(settings: Settings, workload: Workload) -> str:
-    """Of rows, tasks and package."""
+def key_of(settings: Settings, workload: Workload, model_says: Mapping[str, str]) -> str:
+    """Of rows, tasks, package, and what a model on top says."""
     digest = hashlib.sha256(f"{__version__}\0{settings.seed}".encode())
-    digest.update(msgspec.json.encode([settings.tasks, settings.portfolio]))
+    digest.update(msgspec.json.encode([settings.tasks, settings.portfolio, sorted(model_says.items())]))
     for task, folds in workload.folds.items():
         digest.update(task.encode())
         for fold in (folds.train, folds.calibrate, folds.gate):

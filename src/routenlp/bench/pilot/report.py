@@ -80,6 +80,12 @@ def notes(world: World) -> list[str]:
         "A quality under 0.97 before an alarm is what the detector's delay costs; a policy proved at delta 0.1 may be "
         "under its target once in ten.",
     ]
+    if world.model_on_top:
+        out.append(
+            f"On top of {', '.join(sorted(world.model_on_top))} is the tuned SmolLM2 of docs/record.md, recorded: what "
+            "is served is compared with its answers, and people's references are the yardstick of both. On top of the "
+            "others are people's labels."
+        )
     out += [
         f"{task} has {found.groups:,} calibration groups, and with under {found.least:,} nothing can be proved: it is "
         "served by what was seen (EMPIRICAL), and no table claims a certificate of it."

@@ -24,6 +24,7 @@ from routenlp.bench.pilot.pools import Pool, divide
 from routenlp.bench.pilot.provable import Provable, provable
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.prepare import Prepared, prepare
+from routenlp.bench.six_tasks.replayed import model_on_top
 from routenlp.bench.six_tasks.systems import verdict_at
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cascade.continuation import ContinuationRule
@@ -102,18 +103,19 @@ def begin(
     encoder: TokenEncoder,
     rich: Encoder,
     progress: Progress,
+    model_says: Mapping[str, str],
 ) -> Begun:
     """Trains, calibrates and stores the system in `folder`/system, but where it is kept there from an earlier run.
 
-    `settings`: of the pilot.
+    `settings`: of the pilot. `model_says`: by query id, the top tier's answers that are no labels.
     """
     cut = {task: divide(folds) for task, folds in workload.folds.items()}
     smaller = replace(workload, folds={task: folds for task, (folds, _) in cut.items()})
-    key = kept.key_of(settings, smaller)
+    key = kept.key_of(settings, smaller, model_says)
     found = kept.load(folder, key)
     if found is None:
         shutil.rmtree(folder / SYSTEM, ignore_errors=True)
-        found = _train(settings, smaller, folder / SYSTEM, encoder, rich, progress)
+        found = _train(settings, smaller, folder / SYSTEM, encoder, rich, progress, model_says)
         kept.save(found, folder, key)
     pools = {task: pool for task, (_, pool) in cut.items()}
     enough = {
@@ -123,10 +125,17 @@ def begin(
 
 
 def _train(
-    settings: Settings, workload: Workload, system: Path, encoder: TokenEncoder, rich: Encoder, progress: Progress
+    settings: Settings,
+    workload: Workload,
+    system: Path,
+    encoder: TokenEncoder,
+    rich: Encoder,
+    progress: Progress,
+    model_says: Mapping[str, str],
 ) -> Kept:
     begun_s, processor_s = time.perf_counter(), time.process_time()
-    prepared = prepare(settings, workload, encoder, rich, system, progress)
+    replayed = model_on_top(settings, workload, model_says)
+    prepared = prepare(settings, workload, encoder, rich, system, progress, replayed)
     policy = _as_asked(settings, workload, prepared)
     shutil.rmtree(system / wiring.POLICY)
     policies.save(system / wiring.POLICY, policy)

@@ -65,6 +65,8 @@ class World:
     turns: Sequence[TurnSeen]
     trials: Sequence[Looked]
     """Looks that moved a candidate."""
+    model_on_top: frozenset[str]
+    """Tasks on which the top tier is a recorded language model, and no label of people."""
     http: HttpSeen | None
     """None where it was not asked for."""
     labels_given: int

@@ -96,6 +96,7 @@ def world(quality_by_day: dict[int, float] | None = None, found: StoreEvidence |
         outages=(),
         turns=(),
         trials=(),
+        model_on_top=frozenset(),
         http=None,
         labels_given=0,
         decisions=0,

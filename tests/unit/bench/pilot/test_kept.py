@@ -38,7 +38,8 @@ def test_a_folder_without_anything_or_with_a_damaged_file_holds_nothing(tmp_path
 
 def test_other_rows_and_other_settings_are_something_else():
     workload = Workload({"generated_intent": folds()}, "made", generated=True, sampled=False)
-    before = key_of(settings(), workload)
-    assert key_of(msgspec.structs.replace(settings(), seed=7), workload) != before
-    assert key_of(settings(), Workload({}, "made", generated=True, sampled=False)) != before
-    assert key_of(settings(), workload) == before
+    before = key_of(settings(), workload, {})
+    assert key_of(msgspec.structs.replace(settings(), seed=7), workload, {}) != before
+    assert key_of(settings(), Workload({}, "made", generated=True, sampled=False), {}) != before
+    assert key_of(settings(), workload, {"q": "another top tier"}) != before
+    assert key_of(settings(), workload, {}) == before

@@ -80,18 +80,25 @@ def notes(world: World) -> list[str]:
         "A quality under 0.97 before an alarm is what the detector's delay costs; a policy proved at delta 0.1 may be "
         "under its target once in ten.",
     ]
-    if world.model_on_top:
-        out.append(
-            f"On top of {', '.join(sorted(world.model_on_top))} is the tuned SmolLM2 of docs/record.md, recorded: what "
-            "is served is compared with its answers, and people's references are the yardstick of both. On top of the "
-            "others are people's labels."
-        )
-    out += [
+    return [*out, *_of_tasks(world), *_of_times(world)]
+
+
+def _of_tasks(world: World) -> list[str]:
+    out = [
+        f"On top of {task} is the tuned SmolLM2 of docs/record.md, recorded: what is served is compared with its "
+        "answers, and people's references are the yardstick of both. On top of the others are people's labels."
+        for task in sorted(world.model_on_top)
+    ]
+    return out + [
         f"{task} has {found.groups:,} calibration groups, and with under {found.least:,} nothing can be proved: it is "
         "served by what was seen (EMPIRICAL), and no table claims a certificate of it."
         for task, found in world.provable.items()
         if task in world.tasks and found.serve_when == "empirical"
     ]
+
+
+def _of_times(world: World) -> list[str]:
+    out = []
     if world.turns:
         taught = ", ".join(task for task in world.tasks if task not in JUDGED_TASKS)
         out.append(

@@ -142,15 +142,10 @@ class _Run:
         evidence = read_evidence(pilot.store, pilot.crew.connection)
         pilot.front.writer.close(60.0)
         pilot.crew.connection.close()
-        took = Took(
-            begun.kept.seconds,
-            piloted_s - trained_s,
-            time.perf_counter() - piloted_s,
-            pilot.serve_s,
-            pilot.worker_s,
-            pilot.turn_s,
-            begun.kept.processor_s + time.process_time() - processor_s - training,
-        )
+        processor = begun.kept.processor_s + time.process_time() - processor_s - training
+        arms_s = time.perf_counter() - piloted_s
+        parts = (pilot.serve_s, pilot.worker_s, pilot.turn_s)
+        took = Took(begun.kept.seconds, piloted_s - trained_s, arms_s, *parts, processor)
         return World(
             plan=self.plan,
             settings=self.settings,

@@ -81,6 +81,17 @@ def test_the_tuned_policy_keeps_the_target_and_does_not_look_at_calibration_rows
     assert tuned.rule.utility.price == again.rule.utility.price
 
 
+def test_what_is_seen_twice_holds_on_calibration_rows_that_the_tuned_policy_loses(fitted: TaskPolicies) -> None:
+    """Calibration rows whose confidence says less than that of the training rows."""
+    other = world(400, 11)
+    other.confidence[:] = np.random.default_rng(0).permutation(other.confidence)
+    again = proved_again(fitted, other)
+    tuned, twice = again.tuned(), again.seen_twice()
+    assert twice.cost_ratio > tuned.cost_ratio
+    assert twice.quality_ratio >= tuned.quality_ratio
+    assert fitted.seen_twice().cost_ratio >= fitted.tuned().cost_ratio
+
+
 def test_fewer_calls_allowed_is_the_same_estimates_and_dearer(fitted: TaskPolicies) -> None:
     free, once = fitted.tuned(), fitted.tuned(Reach.ONCE)
     assert once.rule.reach is Reach.ONCE

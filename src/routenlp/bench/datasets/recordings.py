@@ -64,8 +64,8 @@ def load(folder: Path, tiers: Sequence[str], tasks: Sequence[str]) -> Recordings
         for task in (task for task in tasks if task in manifest["tasks"]):
             taught = _taught(folder / task / TAUGHT)
             for tier in tiers:
-                sha256 = manifest["tasks"][task]["tiers"][tier]["sha256"]
-                whole = _read(folder / task / f"{tier}.jsonl.gz", sha256)
+                name = f"{tier}.jsonl.gz"
+                whole = _read(folder / task / name, manifest["tasks"][task]["sha256"][name])
                 found[tier][task] = {row.id: row for row in whole if row.id not in taught}
         speed = Speed(**{name: float(manifest["latency"][name]) for name in Speed.__dataclass_fields__})
     except (KeyError, TypeError, ValueError) as exc:

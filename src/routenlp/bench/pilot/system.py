@@ -163,7 +163,7 @@ def _as_asked(settings: Settings, workload: Workload, prepared: Prepared) -> Pol
     rules: dict[str, ContinuationRule] = {}
     for task, its in found.items():
         weakest = Status(settings.tasks[task].serve_when)
-        rules[task] = its.tuned().rule if weakest is Status.EMPIRICAL else its.rule(its.proved(weakest))
+        rules[task] = its.seen_twice().rule if weakest is Status.EMPIRICAL else its.rule(its.proved(weakest))
     routers = {task: its.router(frame.encoder, frame.surface) for task, its in found.items()}
     top, now = frame.portfolio.top, datetime.now(UTC)
     plain = frame.policy(RouterPerTask(routers, top), RulePerTask(rules, top))

@@ -175,8 +175,13 @@ def _lost(replays: Replays, target: Target) -> FloatArray:
 
 def cheapest_step(calibrate: Replays, target: Target) -> int:
     """The uncertified operating point: the cheapest policy that holds the target on these rows; 0 if none does."""
-    holds = calibrate.excess(target).mean(axis=1) <= _ROUNDING
-    cost = np.where(holds, calibrate.cost_usd.sum(axis=1), np.inf)
+    return cheapest_of((calibrate,), target)
+
+
+def cheapest_of(seen: Sequence[Replays], target: Target) -> int:
+    """The same policies on several sets of rows: the cheapest on the first that holds the target on each of them."""
+    holds = np.all([replays.excess(target).mean(axis=1) <= _ROUNDING for replays in seen], axis=0)
+    cost = np.where(holds, seen[0].cost_usd.sum(axis=1), np.inf)
     return int(cost.argmin()) if holds.any() else 0
 
 

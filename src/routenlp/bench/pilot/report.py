@@ -80,7 +80,7 @@ def notes(world: World) -> list[str]:
         "A quality under 0.97 before an alarm is what the detector's delay costs; a policy proved at delta 0.1 may be "
         "under its target once in ten.",
     ]
-    return [*out, *_of_tasks(world), *_of_times(world)]
+    return [*out, *_of_tasks(world), *_of_the_run(world)]
 
 
 def _of_tasks(world: World) -> list[str]:
@@ -97,7 +97,7 @@ def _of_tasks(world: World) -> list[str]:
     ]
 
 
-def _of_times(world: World) -> list[str]:
+def _of_the_run(world: World) -> list[str]:
     out = []
     if world.turns:
         taught = ", ".join(task for task in world.tasks if task not in JUDGED_TASKS)

@@ -20,19 +20,18 @@ class Speed:
 
     fixed_s: float
     """Of every request, whatever its length."""
-    prefill_tokens_per_s: float
-    decode_tokens_per_s: float
+    read_s: float
+    """For each token of the prompt."""
+    written_s: float
+    """For each token of the answer."""
 
-    def first_token_s(self, generation: Generation) -> float:
-        """Until the first token is there."""
-        return self._read_s(generation) + 1.0 / self.decode_tokens_per_s
+    def reading_s(self, generation: Generation) -> float:
+        """Until the model begins to write."""
+        return self.fixed_s + generation.input_tokens * self.read_s
 
     def latency_s(self, generation: Generation) -> float:
         """Of the whole answer."""
-        return self._read_s(generation) + generation.output_tokens / self.decode_tokens_per_s
-
-    def _read_s(self, generation: Generation) -> float:
-        return self.fixed_s + generation.input_tokens / self.prefill_tokens_per_s
+        return self.reading_s(generation) + generation.output_tokens * self.written_s
 
 
 class GenerationsBackend:

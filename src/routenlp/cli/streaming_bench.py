@@ -9,8 +9,9 @@ from pathlib import Path
 
 import typer
 
+from routenlp.bench.datasets.recordings import Recordings
 from routenlp.bench.frame import all_hold, check_line, frame
-from routenlp.bench.progress import Progress, progress_on
+from routenlp.bench.progress import progress_on
 from routenlp.bench.six_tasks import workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.bench.streaming import recordings
@@ -19,7 +20,7 @@ from routenlp.bench.streaming.report import as_json, tables, words
 from routenlp.bench.streaming.run import Found, Source, checks, run_source, targets
 from routenlp.bench.streaming.worlds import SPECS, world
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
-from routenlp.cli.six_tasks import built_in_settings
+from routenlp.cli.six_tasks import built_in_settings, find_recordings
 
 QUICK_DRAWS = 200
 LABELS = 1_000
@@ -39,8 +40,9 @@ def bench(
     begin, draws = time.perf_counter(), QUICK_DRAWS if quick else DRAWS
     progress = progress_on(sys.stderr)
     found: list[Found] = []
-    sources = [*_worlds()] if simulated else [*_recorded(environ, folder or Path(recordings.FOLDER), progress)]
-    notes = [] if sources or simulated else [f"Nothing is recorded in {folder or recordings.FOLDER}: simulated worlds."]
+    said = None if simulated else find_recordings(folder, recordings.TASKS, progress)
+    sources = [*_worlds()] if said is None else [*_recorded(environ, said)]
+    notes = [] if sources or simulated else ["Nothing is recorded here: simulated worlds."]
     for source in sources or _worlds():
         with progress.stage(f"{source.name}: {draws} calibrations of each mode") as advance:
             found.append(run_source(source, draws=draws, advance=advance))
@@ -64,15 +66,13 @@ def _worlds() -> Iterator[Source]:
         yield Source(spec.name, train, pool, LABELS, simulated=True, useful=spec.apart > 0.0)
 
 
-def _recorded(environ: Mapping[str, str], folder: Path, progress: Progress) -> Iterator[Source]:
+def _recorded(environ: Mapping[str, str], said: Recordings) -> Iterator[Source]:
     settings, where = built_in_settings(None, environ), environ.get("ROUTENLP_DATA")
-    named = recordings.recorded_tasks(folder)
-    if not named or workload.find(settings, where) is None:
+    if not said.tasks or workload.find(settings, where) is None:
         return
-    rows = workload.load(settings, where, quick=False, only=named)
-    for task in named:
-        with progress.stage(f"reading the recordings of {task}"):
-            for speed, said in recordings.at_speeds(recordings.read_task(folder, task)).items():
-                streams = recordings.sources(said, rows.folds[task], seed=settings.seed)
-                for target, useful in targets(streams[0]):
-                    yield Source(f"{task}, {speed}", *streams, simulated=False, useful=useful, target=target)
+    rows = workload.load(settings, where, quick=False, only=said.tasks)
+    for task in said.tasks:
+        for speed, timed in recordings.at_speeds(said).items():
+            streams = recordings.sources(timed, rows.folds[task], seed=settings.seed)
+            for target, useful in targets(streams[0]):
+                yield Source(f"{task}, {speed}", *streams, simulated=False, useful=useful, target=target)

@@ -13,6 +13,7 @@ from routenlp.conformal.missing import worst_case
 from routenlp.replay.audited import AuditRow, Walked, is_guide
 from routenlp.replay.rungs import Rung
 from routenlp.replay.wanted import Wanted
+from routenlp.store.sql.recalibrations import Attempt
 from routenlp.store.sql.settled import Settled
 from routenlp.worker.calibration_rows import Gathered
 
@@ -120,3 +121,13 @@ def _rung(rung: Rung) -> dict[str, Any]:
     if isinstance(rung, Utility):
         return {"price": rung.price, "margin": rung.margin, "looks_ahead": rung.options is not None}
     return {"limit": rung}
+
+
+def renewed_at(last: Attempt) -> int:
+    """Graded audits in the pool with which a proof of audits is made anew; `last`: the attempt that tested rows last.
+
+    The first one after an alarm is made on few audits, is cautious for it, and would be so until the next alarm.
+    """
+    if last.result != "active":
+        return int(last.evidence.get("wanted") or 0)
+    return int(last.evidence["graded"]) + round(NEW_AT_MOST * int(last.evidence["n"]))

@@ -37,12 +37,12 @@ from routenlp.store.sql.settled import settled
 from routenlp.store.turn_lock import Held, hold
 from routenlp.worker.calibration_rows import AWAITS_GOLD, Gathered, gather
 from routenlp.worker.calibration_split import (
-    NEW_AT_MOST,
     Split,
     beside_missing,
     evidence_of,
     few,
     more_labels,
+    renewed_at,
     split_audits,
 )
 from routenlp.worker.in_force import InForce, PoliciesInForce
@@ -365,18 +365,10 @@ class Recalibrator:
         return int(tried.evidence.get("wanted") or 0)
 
     def _renewed_at(self, now: InForce, task: str) -> int | None:
-        """Graded audits in the pool with which a proof is made anew; None where no audits made it.
-
-        The first one after an alarm is made on few audits, is cautious for it, and would be so until the next alarm.
-        """
+        """Graded audits in the pool with which a proof is made anew; None where no audits made it."""
         pool_s = self.pool_s(now, task)
         tested = [a for a in recalibrations.attempts(self.connection, task) if a.tested and a.at_s >= pool_s]
-        if not tested or self._paper:
-            return None
-        last = tested[-1].evidence
-        if tested[-1].result != "active":
-            return int(last.get("wanted") or 0)
-        return int(last["graded"]) + round(NEW_AT_MOST * int(last["n"]))
+        return None if not tested or self._paper else renewed_at(tested[-1])
 
     def _coverage(self, task: str) -> float | None:
         """Of the newest audits, the share of right first cheap answers that were accepted; None where none was."""

@@ -15,10 +15,10 @@ from typing import Any
 
 from routenlp.backends.generations import Generation, read_generations
 from routenlp.backends.recorded_generations import Speed
-from routenlp.backends.weights import file_sha256
+from routenlp.bench.record.manifest import MANIFEST, check_recordings
 from routenlp.errors import CorruptData, MissingData
 
-FOLDER, MANIFEST, TAUGHT = "recordings", "manifest.json", "taught.json"
+FOLDER, TAUGHT = "recordings", "taught.json"
 LEARNERS = ("generator", "reranker")
 """In `taught.json`: what learned from a row, so that the top tier's answer to it is no answer to a new query."""
 _REMEDY = "Take the folder as it was committed, or record again: routenlp bench record."
@@ -31,8 +31,8 @@ class Recordings:
     folder: Path
     generations: Mapping[str, Mapping[str, Mapping[str, Generation]]]
     """By tier, task and query id."""
-    speed: Speed
-    """Of the model that is asked as it is, on the machine that was timed."""
+    speed: Speed | None
+    """Of the model that is asked as it is; None where it was not timed."""
     manifest: Mapping[str, Any]
 
     @property
@@ -58,27 +58,14 @@ def load(folder: Path, tiers: Sequence[str], tasks: Sequence[str]) -> Recordings
 
     Raises `CorruptData` for a file that is not the one recorded, `MissingData` for one that is not there.
     """
-    manifest, path = _manifest(folder / MANIFEST), str(folder / MANIFEST)
+    manifest = check_recordings(folder)
     found: dict[str, dict[str, dict[str, Generation]]] = {tier: {} for tier in tiers}
-    try:
-        for task in (task for task in tasks if task in manifest["tasks"]):
-            taught = _taught(folder / task / TAUGHT)
-            for tier in tiers:
-                name = f"{tier}.jsonl.gz"
-                whole = _read(folder / task / name, manifest["tasks"][task]["sha256"][name])
-                found[tier][task] = {row.id: row for row in whole if row.id not in taught}
-        speed = Speed(**{name: float(manifest["latency"][name]) for name in Speed.__dataclass_fields__})
-    except (KeyError, TypeError, ValueError) as exc:
-        raise CorruptData(path, f"is no manifest of these tiers ({exc!r})", _REMEDY) from exc
-    return Recordings(folder, found, speed, manifest)
-
-
-def _manifest(path: Path) -> Mapping[str, Any]:
-    try:
-        read = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as exc:
-        raise CorruptData(str(path), f"is no manifest of recordings ({exc})", _REMEDY) from exc
-    return dict(read)
+    for task in (task for task in tasks if task in manifest["tasks"]):
+        taught = _taught(folder / task / TAUGHT)
+        for tier in tiers:
+            whole = read_generations(folder / task / f"{tier}.jsonl.gz")
+            found[tier][task] = {row.id: row for row in whole if row.id not in taught}
+    return Recordings(folder, found, _speed(manifest, folder / MANIFEST), manifest)
 
 
 def _taught(path: Path) -> set[str]:
@@ -89,9 +76,10 @@ def _taught(path: Path) -> set[str]:
         raise CorruptData(str(path), f"does not say which rows were learned from ({exc!r})", _REMEDY) from exc
 
 
-def _read(path: Path, expected: str) -> list[Generation]:
-    if not path.is_file():
-        raise MissingData(str(path), "is in the manifest and not there", _REMEDY)
-    if (sha256 := file_sha256(path)) != expected:
-        raise CorruptData(str(path), f"SHA-256 is {sha256}, should be {expected}", _REMEDY)
-    return list(read_generations(path))
+def _speed(manifest: Mapping[str, Any], path: Path) -> Speed | None:
+    if (given := manifest.get("latency")) is None:
+        return None
+    try:
+        return Speed(*(float(given[name]) for name in ("fixed_s", "read_s", "written_s")))
+    except (KeyError, TypeError, ValueError) as exc:
+        raise CorruptData(str(path), f"lacks a latency ({exc!r})", _REMEDY) from exc

@@ -17,6 +17,7 @@ from routenlp.backends.recorded_generations import GenerationsBackend
 from routenlp.bench.datasets.recordings import Recordings
 from routenlp.bench.six_tasks.replayed import Replayed, labels_on_top, only_replayed
 from routenlp.bench.six_tasks.workload import Workload
+from routenlp.errors import MissingData
 from routenlp.replay.folds import Folds
 from routenlp.settings import Settings
 from routenlp.types import CalibrationFold, GateFold, TestFold
@@ -69,6 +70,8 @@ def replayed_by(settings: Settings, recordings: Recordings) -> dict[str, Replaye
     """The recorded tiers. One takes what its tokens take; the top tier takes what the model of its latency says."""
     *cheap, top = wiring.portfolio(settings).tiers
     by_name, speed = recordings.generations, recordings.speed
+    if speed is None:
+        raise MissingData(str(recordings.folder), "says no speed", "Time the model: routenlp bench record.")
     replayed: dict[str, Replayed] = {
         tier.name: GenerationsBackend(tier, by_name[tier.name], lambda _, generation: speed.latency_s(generation))
         for tier in cheap

@@ -42,7 +42,7 @@ def recorded(workload: Workload, *, without: str = "") -> Recordings:
     every = [e for f in (folds.train, folds.calibrate, folds.gate, folds.test) for e in f.examples]
     said = {e.query.id: Generation(e.query.id, "so", (0.5,), (2,), 10, 2, "stop") for e in every}
     said.pop(without, None)
-    return Recordings(Path("x"), {tier: {"cs_response": said} for tier in TIERS}, Speed(0.1, 100.0, 20.0), {})
+    return Recordings(Path("x"), {tier: {"cs_response": said} for tier in TIERS}, Speed(0.1, 0.01, 0.05), {})
 
 
 def test_without_recordings_all_tasks_share_the_human_labels(workload: Workload) -> None:
@@ -75,7 +75,7 @@ def test_the_asked_model_takes_what_its_tokens_take_and_the_top_tier_what_its_mo
     *_, part = divide(settings("settings.yaml"), settings("generation.yaml"), workload, recorded(workload))
     query = part.workload.folds["cs_response"].test.examples[0].query
     small, top = (part.replayed[tier].answer(query) for tier in TIERS)
-    assert small.latency_s == pytest.approx(0.1 + 10 / 100 + 2 / 20)
+    assert small.latency_s == pytest.approx(0.1 + 10 * 0.01 + 2 * 0.05)
     assert top.latency_s > 0.2
     assert top.cost_usd == pytest.approx(10 * small.cost_usd)
     with pytest.raises(BackendError, match="bench record"):

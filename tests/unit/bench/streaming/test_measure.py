@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.unit.replay.streaming import made_streams as made
 
-from routenlp.backends.generations import write_generations
+from routenlp.backends.recorded_generations import Speed
+from routenlp.bench.datasets.recordings import Recordings
 from routenlp.bench.frame import all_hold
 from routenlp.bench.streaming import recordings
 from routenlp.bench.streaming.report import as_json, tables, words
 from routenlp.bench.streaming.run import Source, checks, run_source
 from routenlp.bench.streaming.worlds import Spec, world
-from routenlp.errors import CorruptData, MissingData
 from routenlp.replay.folds import split
 from routenlp.types import Example, Query
 
@@ -60,31 +61,25 @@ def examples(n):
     return [Example(Query(f"q{i}", "cs_response", f"text {i}"), "ab ab", f"g{i // 2}") for i in range(n)]
 
 
-def written(folder, rows, *, taught=(), manifest=None):
-    every = [made.said(i, [0.9, 0.8], ["ab ", "ab"]) for i in range(rows)]
-    for tier in (recordings.CHEAP, recordings.TOP):
-        write_generations(folder / "cs_response" / f"{tier}.jsonl.gz", every)
-    (folder / "cs_response" / "taught.json").write_text(json.dumps({"generator": list(taught), "reranker": []}))
-    speed = {"fixed_s": 0.1, "read_s": 0.01, "written_s": 0.02}
-    (folder / "manifest.json").write_text(json.dumps({"latency": speed} if manifest is None else manifest))
+def recorded(*ids):
+    """Both tiers, of these queries."""
+    said = {f"q{i}": made.said(i, [0.9, 0.8], ["ab ", "ab"]) for i in ids}
+    tiers = {tier: {"cs_response": said} for tier in (recordings.CHEAP, recordings.TOP)}
+    return Recordings(Path("x"), tiers, Speed(0.1, 0.01, 0.02), {})
 
 
-def test_recordings_become_graded_streams_without_rows_that_the_top_tier_learned(tmp_path):
-    written(tmp_path, 40, taught=("q1", "q2"))
-    assert recordings.recorded_tasks(tmp_path) == ("cs_response",)
+def test_recordings_become_graded_streams_of_the_rows_that_both_tiers_have():
+    gone = ("q1", "q2")
     folds = split("cs_response", examples(30), [])
-    train, pool, units = recordings.sources(recordings.read_task(tmp_path, "cs_response"), folds, seed=0)
+    train, pool, units = recordings.sources(recorded(0, *range(3, 40)), folds, seed=0)
     assert train.n + pool.n == 28
-    assert units == len({e.group for e in folds.calibrate.examples if e.query.id not in ("q1", "q2")})
+    assert units == len({e.group for e in folds.calibrate.examples if e.query.id not in gone})
     assert np.array_equal(pool.quality, np.ones(pool.n))
     assert pool.prefill_s == pytest.approx(0.1 + 10 / 100.0)
     assert pool.score == pytest.approx(0.15, abs=1e-4)
 
 
-def test_what_is_missing_or_broken_is_named(tmp_path):
-    assert recordings.recorded_tasks(tmp_path) == ()
-    with pytest.raises(MissingData):
-        recordings.read_task(tmp_path, "cs_response")
-    written(tmp_path, 2, manifest={"latency": {"fixed_s": 1.0}})
-    with pytest.raises(CorruptData, match=r"manifest\.json"):
-        recordings.read_task(tmp_path, "cs_response")
+def test_an_endpoints_speed_stands_beside_the_measured_one_where_there_is_one():
+    timed = recorded(0)
+    assert list(recordings.at_speeds(timed)) == ["as measured", "at an endpoint's speed"]
+    assert list(recordings.at_speeds(replace(timed, speed=None))) == ["at an endpoint's speed"]

@@ -17,6 +17,7 @@ from routenlp.bench.six_tasks.run import Result
 from routenlp.bench.six_tasks.systems import ASYMPTOTIC, CERTIFIED, ROUTENLP, served
 from routenlp.bench.six_tasks.table import Table, interval
 from routenlp.replay.intervals import RatioDraws, over_tasks
+from routenlp.replay.report.human import NOT_YET
 
 PAPER: Mapping[str, str] = MappingProxyType(
     {
@@ -27,7 +28,7 @@ PAPER: Mapping[str, str] = MappingProxyType(
 )
 """Quality ratio / cost ratio, as the paper's authors report them of their own tiers and data."""
 NOT_RATED = (
-    "Human evaluation of generated answers: not yet rated. docs/human-evaluation.md says how people compare answers "
+    f"Human evaluation of generated answers: {NOT_YET}. docs/human-evaluation.md says how people compare answers "
     "blindly; no model's grade ever stands in for theirs (paper: 74.5% as good or better)."
 )
 

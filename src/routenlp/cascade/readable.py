@@ -36,9 +36,9 @@ def heed(route: Route, beyond: Mapping[str, Beyond]) -> Route:
 def next_readable(policy: Policy, route: Route, steps: tuple[Step, ...]) -> Stop | Call:
     """The policy's own verdict; of a query that is too long for some tier, a call of a dearer one where the rule then
     prefers that, or where its own choice cannot read it."""
-    usual = tuple(_longer(estimate, None) for estimate in route.estimates)
-    if not route.too_long and usual == route.estimates:
+    if not route.too_long and not any(estimate.extra_usd or estimate.rounds > 1 for estimate in route.estimates):
         return policy.next(route, steps)
+    usual = tuple(_longer(estimate, None) for estimate in route.estimates)
     itself = policy.next(replace(route, estimates=usual, too_long=()), steps)
     if isinstance(itself, Stop):
         return itself
@@ -53,7 +53,5 @@ def next_readable(policy: Policy, route: Route, steps: tuple[Step, ...]) -> Stop
 
 
 def _longer(estimate: Estimate, found: Beyond | None) -> Estimate:
-    if found is None:
-        plain = not estimate.extra_usd and estimate.rounds == 1
-        return estimate if plain else replace(estimate, extra_usd=0.0, rounds=1)
-    return replace(estimate, extra_usd=found.extra_usd, rounds=found.rounds)
+    extra_usd, rounds = (0.0, 1) if found is None else (found.extra_usd, found.rounds)
+    return replace(estimate, extra_usd=extra_usd, rounds=rounds)

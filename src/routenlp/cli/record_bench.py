@@ -69,7 +69,7 @@ def record(
     speed = _time(settings, made, timed, progress) if timed else None
     base = sha256_of(desk.base / "model.safetensors")
     about = {task: recorded.about for task, recorded in made.items()}
-    written = manifest.write_manifest(into, about, base_sha256=base, speed=speed, seed=settings.seed)
+    written = manifest.write_manifest(into, about, base_sha256=base, timed=speed, seed=settings.seed)
     console, found = open_console(stderr=json_target == "-"), record_tables(written)
     show_tables(console, found)
     if markdown is not None:
@@ -124,7 +124,7 @@ def seqkd(
         raise typer.Exit(1)
 
 
-def _time(settings: Settings, made: Mapping[str, Recorded], queries: int, progress: Progress) -> latency.Speed:
+def _time(settings: Settings, made: Mapping[str, Recorded], queries: int, progress: Progress) -> latency.Timed:
     """Of calibration rows, as many of each task."""
     each = -(-queries // len(made))
     rows = [(task, [row for row in of.rows if row.fold == "calibrate"][:each]) for task, of in made.items()]

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from routenlp.backends.local.server import LocalModel, LocalServer
+from routenlp.backends.recorded_generations import Speed
 from routenlp.bench.record.asked import SMOLLM2, SYSTEM, Asked
 from routenlp.errors import BackendError
 from routenlp.training.distil.chat_lines import asked
@@ -27,19 +28,14 @@ _WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class Timed:
     """Least squares over queries, each asked alone: processor seconds of one thread."""
 
     queries: int
-    fixed_s: float
-    """What a query takes beside its tokens."""
-    read_s: float
-    """For each token of the prompt."""
-    written_s: float
-    """For each token of the answer."""
+    speed: Speed
 
 
-def measure(weights: Path, rows: Sequence[tuple[str, Asked]], advance: Callable[[int, int], None]) -> Speed:
+def measure(weights: Path, rows: Sequence[tuple[str, Asked]], advance: Callable[[int, int], None]) -> Timed:
     """Asks the prompted model's prompts of (task, row) pairs. Raises `BackendError` where there is no answer."""
     server = LocalServer(LocalModel(SMOLLM2, weights, slots=1, threads=1))
     asks = [(task, row, most) for task, row in rows for most in MOST_TOKENS]
@@ -58,12 +54,12 @@ def measure(weights: Path, rows: Sequence[tuple[str, Asked]], advance: Callable[
 
 def fit_speed(
     counts: np.ndarray[tuple[int, int], np.dtype[np.float64]], took_s: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> Speed:
+) -> Timed:
     """`counts`: 1, tokens read, tokens written, shape (queries, 3). No term is negative."""
     from scipy.optimize import nnls
 
     fixed, read, written = (round(float(x), 6) for x in nnls(counts, took_s)[0])
-    return Speed(len(took_s), fixed, read, written)
+    return Timed(len(took_s), Speed(fixed, read, written))
 
 
 def _processor_s(process: int) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 from routenlp.backends.local.weights import GGUF, GGUF_SHA256
 from routenlp.bench.record import prompts, roles
 from routenlp.bench.record.asked import SMOLLM2, SYSTEM, TUNED
-from routenlp.bench.record.latency import Speed
+from routenlp.bench.record.latency import Timed
 from routenlp.bench.record.plan import SAMPLES
 from routenlp.errors import CorruptData, MissingData
 from routenlp.store.sealed import sha256_of
@@ -23,7 +23,7 @@ PRICES = {SMOLLM2: 800.0, TUNED: 8_000.0}
 
 
 def write_manifest(
-    into: Path, tasks: Mapping[str, Mapping[str, object]], *, base_sha256: str, speed: Speed | None, seed: int
+    into: Path, tasks: Mapping[str, Mapping[str, object]], *, base_sha256: str, timed: Timed | None, seed: int
 ) -> dict[str, Any]:
     """Of every task's result. What an earlier manifest knew of tasks that are not among `tasks`, and of a speed that
     was not measured now, stays.
@@ -45,7 +45,7 @@ def write_manifest(
         },
         "roles": {"generator": roles.GENERATOR, "reranker": roles.RERANKER, "salt": roles.SALT},
         "answers_to_a_query": {SMOLLM2: 1, TUNED: SAMPLES + 1},
-        "latency": asdict(speed) if speed is not None else known.get("latency"),
+        "latency": {"queries": timed.queries, **asdict(timed.speed)} if timed is not None else known.get("latency"),
         "tasks": {**known.get("tasks", {}), **tasks},
     }
     temporary = path.with_name(f".{MANIFEST}.part")

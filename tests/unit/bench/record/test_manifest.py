@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from routenlp.bench.record.latency import Speed
+from routenlp.backends.recorded_generations import Speed
+from routenlp.bench.record.latency import Timed
 from routenlp.bench.record.manifest import check_recordings, write_manifest
 from routenlp.errors import CorruptData, MissingData
 from routenlp.store.sealed import sha256_of
 
 
-def written(folder, task="cs_response", speed=None):
+def written(folder, task="cs_response", timed=None):
     path = folder / task / "tuned.jsonl.gz"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")
     about = {task: {"sha256": {path.name: sha256_of(path)}}}
-    return path, write_manifest(folder, about, base_sha256="0", speed=speed, seed=0)
+    return path, write_manifest(folder, about, base_sha256="0", timed=timed, seed=0)
 
 
 def test_a_second_task_joins_the_first_and_a_speed_stays(tmp_path):
-    written(tmp_path, speed=Speed(24, 0.1, 0.002, 0.02))
+    written(tmp_path, timed=Timed(24, Speed(0.1, 0.002, 0.02)))
     _, manifest = written(tmp_path, "fin_summarisation")
     assert set(manifest["tasks"]) == {"cs_response", "fin_summarisation"}
     assert manifest["latency"]["read_s"] == 0.002

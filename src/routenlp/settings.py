@@ -179,7 +179,14 @@ class AuditSettings(_Frozen, frozen=True):
     """The random share of queries on which every allowed tier is run and graded."""
 
     rate: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.02
+    """At the least, once the task is served by its certificate, or by what was seen of it; 0: audits are off then."""
+    most_rate: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.12
+    """To which `rate` rises where a task has too few requests for an alarm in `alarm_days`: audits cost at most this
+    share of what routing saves."""
+    alarm_days: Positive = 3.0
+    """In which an alarm is wanted, at the median, were a task's risk to double."""
     bootstrap_rate: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.2
+    """Until then."""
     max_usd_per_day: NonNegative = 20.0
     most_missing: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.05
     """Largest share of the audits that may be missing (not run, not graded) for a certificate to be made or kept."""

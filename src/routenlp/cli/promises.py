@@ -23,7 +23,7 @@ def promises(connection: sqlite3.Connection, settings: Settings, now_s: float) -
     force = wiring.policies_in_force(settings)
     serving = wiring.serving_policy(settings)
     statuses = serving.statuses if serving is not None else {}
-    served = served_tasks(settings, statuses, force.alarmed)
+    served = served_tasks(settings, statuses, force.alarmed, force.audit_rates)
     policy = serving.policy if serving is not None else None
     return [
         (one, alarm_delay(connection, one.task, served[one.task].tiers[-1], now_s, seed=settings.seed))
@@ -45,6 +45,7 @@ def promise_tables(told: list[Told]) -> list[Table]:
         "certificate age",
         "alarm level",
         f"alarm after, were {WORSE:.0%} more bad",
+        "audited now",
         "judge beside people",
         "audits missing",
     )
@@ -99,6 +100,7 @@ def _live(one: TaskStanding, delay: Delay | None) -> tuple[str, ...]:
         age,
         f"{one.alarm_level:.3g}{' OPEN' if one.alarmed else ''}",
         _days(delay),
+        f"{one.audited.rate:.1%}: {one.audited.why}",
         _judge(one.judge),
         _missing(one),
     )

@@ -34,6 +34,7 @@ from routenlp.store.sql.database import locate, mapped, open_store
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.recalibrations import Attempt
 from routenlp.worker import grading
+from routenlp.worker.audit_rates import AuditRates
 from routenlp.worker.audits import AuditRunner, Ran
 from routenlp.worker.grading import Graded, Grader
 from routenlp.worker.leader import Leader
@@ -100,6 +101,7 @@ async def _work(
     async with new_session() as session, leader:
         live = await asyncio.to_thread(build_live, settings, environ, session)
         console = open_console(stderr=False)
+        rates = AuditRates(connection, settings, time.time)
         while not over.is_set():
             if why_not := leader.why_not():
                 if once:
@@ -109,6 +111,7 @@ async def _work(
                 continue
             runner, grader = _runner(settings, live, connection), _grader(settings, live, connection)
             monitor = Monitor(connection, Promises(settings), time.time, again.in_force)
+            _plan(rates)
             done = await _round(runner, grader, monitor, once=once)
             moved, calibrated = await _changed(trials, again, settings, live.revision)
             if moved:
@@ -155,6 +158,15 @@ async def _round(runner: AuditRunner, grader: Grader, monitor: Monitor, *, once:
         # again later, and an audit that nobody looked at waits.
         _LOG.warning("the store did not take what an audit brought, or does not say what serves: %s", exc)
         return _Done()
+
+
+def _plan(rates: AuditRates) -> None:
+    """How much of each task is audited. What fails here must not end the audits, and is tried again."""
+    try:
+        for new in rates.look():
+            _LOG.info("%.1f%% of %s is audited: %s", 100.0 * new.planned.rate, new.task, new.planned.why)
+    except sqlite3.Error as exc:
+        _LOG.warning("how much to audit could not be planned: %s", exc)
 
 
 async def _wait(over: asyncio.Event) -> None:

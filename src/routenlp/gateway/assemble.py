@@ -23,6 +23,7 @@ from routenlp.gateway.state import Gateway, NoRecords
 from routenlp.gateway.untagged import GuessesTasks
 from routenlp.settings import Settings
 from routenlp.store.content import ContentPolicy
+from routenlp.store.in_force import InForce
 from routenlp.store.rates import RateLimiter
 from routenlp.store.sql.database import locate
 from routenlp.store.sql.money import Budget
@@ -51,11 +52,11 @@ def build_live(
     `RouteNlpError`; not for a candidate that cannot be built: the log tells, and everybody is served as before.
     """
     now = wiring.policies_in_force(settings)
-    live = replace(_live(settings, environ, session, now.active, before, now.alarmed), revision=now.revision)
+    live = replace(_live(settings, environ, session, now.active, before, now), revision=now.revision)
     if now.candidate is None:
         return live
     try:
-        other = _live(settings, environ, session, now.candidate, live, now.alarmed)
+        other = _live(settings, environ, session, now.candidate, live, now)
     except RouteNlpError as exc:
         _LOG.error("the candidate %s cannot be tried: %s", now.candidate_version, exc)
         return live
@@ -71,7 +72,7 @@ def _live(
     session: aiohttp.ClientSession,
     folder: Path | None,
     before: Live | None,
-    alarmed: frozenset[str],
+    now: InForce,
 ) -> Live:
     portfolio = wiring.portfolio(settings)
     serving = wiring.serving_policy(settings, folder)
@@ -93,7 +94,7 @@ def _live(
     policy = serving.policy if serving is not None else None
     cached = any(tier.price.saved_by_cache_usd(1_000_000) > 0.0 for tier in portfolio.tiers)
     weighs = settings.gateway.keep_prompt_caches and cached
-    served = with_commits(served_tasks(settings, statuses, alarmed), settings, policy)
+    served = with_commits(served_tasks(settings, statuses, now.alarmed, now.audit_rates), settings, policy)
     for task in sorted(name for name, its in served.items() if its.stale):
         _LOG.error(
             "%s has an open alarm and is served by a stale certificate, as its setting `stale: serve` asks", task

@@ -6,24 +6,48 @@ probability that is known. Whoever holds a trace's id can draw again and must ge
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from routenlp.conformal.verdict import Status
 from routenlp.draws import draw
 from routenlp.settings import Settings
+from routenlp.store.sql.audit_rates import PlannedRate
 
 _PROVED = frozenset({Status.CERTIFIED, Status.ASYMPTOTIC})
 
 
-def audit_rate(settings: Settings, status: Status, *, alarmed: bool = False) -> float:
-    """Share of a task's requests that is audited: `audit.rate` under a certificate, else `audit.bootstrap_rate`, and
-    all while an alarm is open, unless audits are off.
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How much of a task is audited, and why."""
 
-    0 where no content may be stored: another tier could never be asked the same.
+    rate: float
+    """Of its requests."""
+    why: str
+
+
+NOT_KEPT = Drawn(0.0, "content.store is none: another tier could never be asked the same")
+ALARMED = Drawn(1.0, "an alarm is open: every request")
+
+
+def audit_rate(
+    settings: Settings, status: Status, planned: PlannedRate | None = None, *, alarmed: bool = False
+) -> Drawn:
+    """Under a certificate `audit.rate`, or what the worker has `planned` by the task's own requests, within
+    `audit.most_rate`; the same of a task that is served by what was seen, once enough of its audits are graded. Before
+    that `audit.bootstrap_rate`, and all while an alarm is open, unless audits are off.
     """
+    audit = settings.audit
     if settings.store is None or settings.content.store == "none":
-        return 0.0
-    if alarmed and settings.audit.bootstrap_rate > 0.0:
-        return 1.0
-    return settings.audit.rate if status in _PROVED else settings.audit.bootstrap_rate
+        return NOT_KEPT
+    if alarmed and audit.bootstrap_rate > 0.0:
+        return ALARMED
+    seen = status is Status.EMPIRICAL and planned is not None and planned.seen_enough
+    if status not in _PROVED and not seen:
+        return Drawn(audit.bootstrap_rate, f"audit.bootstrap_rate: the task is {status}")
+    if planned is None or audit.rate <= 0.0:
+        return Drawn(audit.rate, "audit.rate")
+    within = min(max(planned.planned.rate, audit.rate), max(audit.most_rate, audit.rate))
+    return Drawn(within, str(planned.planned.why))
 
 
 def audit_tiers(settings: Settings, allowed: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from routenlp.cascade.policy import Policy
 from routenlp.conformal.verdict import Status
-from routenlp.gateway.audit_draw import audit_rate, audit_tiers
+from routenlp.gateway.audit_draw import Drawn, audit_rate, audit_tiers
 from routenlp.gateway.tiers import LiveTier
 from routenlp.settings import Settings
+from routenlp.store.sql.audit_rates import PlannedRate
 
 if TYPE_CHECKING:
     from routenlp.gateway.untagged import GuessesTasks
 
 DEFAULT_TASK = "default"
 NO_POLICY = "none"
+NOTHING_PLANNED: Mapping[str, PlannedRate] = MappingProxyType({})
+ONE_TIER = Drawn(0.0, "one tier alone may answer: it is compared with nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Served:
     """Bounds the sum of all cheap steps; the last tier is never broken off for it."""
     audit_rate: float = 0.0
     """Share of the requests that is audited."""
+    audit_why: str = ""
+    """What that share follows from."""
     audit_tiers: tuple[str, ...] = ()
     """Of `tiers`, those that an audit runs."""
     stale: bool = False
@@ -77,13 +83,16 @@ class Live:
 
 
 def served_tasks(
-    settings: Settings, known: Mapping[str, Status], alarmed: frozenset[str] = frozenset()
+    settings: Settings,
+    known: Mapping[str, Status],
+    alarmed: frozenset[str] = frozenset(),
+    planned: Mapping[str, PlannedRate] = NOTHING_PLANNED,
 ) -> dict[str, Served]:
     """Every task of the settings, and `default`. `known`: status of each task that the policy can route.
 
     `alarmed`: tasks whose quality has fallen. Whatever was proved of them no longer counts: the top tier serves, and
     as its answer is paid anyway, every request is audited, until there is enough to calibrate on. Under `stale: serve`
-    they are served as before, and audited as much.
+    they are served as before, and audited as much. `planned`: by task, how much the worker wants audited.
     """
     names = tuple(tier.name for tier in settings.portfolio)
     out = {}
@@ -98,7 +107,8 @@ def served_tasks(
         tiers = tuple(tier for tier in names if tier in allowed)
         routed = name in known and status is not Status.UNCERTIFIED and status.at_least(weakest)
         audits = audit_tiers(settings, tiers)
-        rate = audit_rate(settings, status, alarmed=name in alarmed)
-        rate = rate if len(audits) > 1 else 0.0  # one tier is compared with nothing
-        out[name] = Served(name, tiers, status, routed, sla_s, rate, audits, stale and routed)
+        drawn = audit_rate(settings, status, planned.get(name), alarmed=name in alarmed)
+        drawn = drawn if len(audits) > 1 else ONE_TIER
+        share = drawn.rate, drawn.why, audits
+        out[name] = Served(name, tiers, status, routed, sla_s, *share, stale and routed)
     return out

@@ -17,6 +17,7 @@ from routenlp.drift.delay import Delay, Samples, expected_delay, more_answers_fa
 from routenlp.drift.detector import Detector
 from routenlp.drift.judge import JudgeDetector
 from routenlp.drift.watches import watch
+from routenlp.gateway.audit_draw import Drawn
 from routenlp.gateway.live import Served
 from routenlp.replay.wanted import Wanted
 from routenlp.settings import Settings
@@ -89,6 +90,8 @@ class TaskStanding:
     on audits, or nothing is known of that."""
     failed_given_accepted_if_missing: tuple[float, float]
     """The interval of `failed_given_accepted`, whatever the audits were that are missing."""
+    audited: Drawn
+    """How many of the requests are drawn for audits now."""
 
 
 def standings(
@@ -124,9 +127,8 @@ def _standing(
     last = recalibrations.last_attempt(connection, task)
     found = last.evidence if last is not None else {}
     own = found if proof is not None and found.get("proofs", {}).get(task) == proof.proof else {}
-    accepted, failed = connection.execute(
-        statements.ACCEPTED_AND_FAILED, (target.handled_at, task, version, its.tiers[-1])
-    ).fetchone()
+    about = (target.handled_at, task, version, its.tiers[-1])
+    accepted, failed = connection.execute(statements.ACCEPTED_AND_FAILED, about).fetchone()
     lost = missing_cheap(connection, task, version, its.tiers[-1])
     since_s = max(proof.issued_at.timestamp() if proof is not None else 0.0, now_s - _window_s(settings))
     requests, more, cost, top = connection.execute(statements.SERVED_BY_POLICY, (task, version)).fetchone()
@@ -157,6 +159,7 @@ def _standing(
         most_missing=settings.audit.most_missing,
         bound_if_missing_failed=own.get("bound_if_missing_failed"),
         failed_given_accepted_if_missing=rate_beside_missing(int(failed), int(accepted), lost),
+        audited=Drawn(its.audit_rate, its.audit_why),
     )
 
 

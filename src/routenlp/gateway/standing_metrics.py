@@ -43,6 +43,7 @@ def _gauges(connection: sqlite3.Connection, live: Live) -> CollectorRegistry:
             ("risk_target", "What is asked for: a quality ratio, or a largest share of failures."),
             ("judge_alarm_level", "How near a task's judge is to having changed; 1 and more is an alarm."),
             ("judge_leniency", "How much better a task's judge finds cheap answers than people do."),
+            ("audit_rate", "Share of a task's requests that is drawn for audits now."),
             ("audits_missing_share", "Of a task's audits that were settled, those that could not be run or graded."),
             ("stale", "1 while a task is served by its last certificate in spite of an alarm."),
         )
@@ -56,6 +57,7 @@ def _gauges(connection: sqlite3.Connection, live: Live) -> CollectorRegistry:
             "risk_target": 1.0 - one.target if one.guarantee == "quality_ratio" else one.target,
             "judge_alarm_level": one.judge.alarm_level if one.judge is not None else None,
             "judge_leniency": one.judge.leniency if one.judge is not None else None,
+            "audit_rate": one.audited.rate,
             "audits_missing_share": one.audits.share,
             "stale": float(one.stale),
         }

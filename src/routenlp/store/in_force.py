@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from routenlp.store.policy_versions import PolicyVersions, policies_root
+from routenlp.store.sql.audit_rates import PlannedRate, planned_rates
 from routenlp.store.sql.database import open_reader
 from routenlp.store.sql.monitoring import open_alarms
 
@@ -24,6 +26,8 @@ class InForce:
     """Of the conversations that the candidate serves; 0: it is in shadow."""
     alarmed: frozenset[str] = frozenset()
     """Tasks with an open alarm: the top tier serves them."""
+    audit_rates: Mapping[str, PlannedRate] = field(default_factory=dict)
+    """By task, how much is to be audited; none where the worker has planned nothing."""
 
     @property
     def candidate_version(self) -> str:
@@ -42,8 +46,8 @@ def in_force(store: Path) -> InForce:
     connection = open_reader(store)
     try:
         pointer = PolicyVersions(store, connection).pointer()
-        alarmed = frozenset(open_alarms(connection))
+        alarmed, rates = frozenset(open_alarms(connection)), planned_rates(connection)
     finally:
         connection.close()
     active, candidate = (root / name if name is not None else None for name in (pointer.active, pointer.candidate))
-    return InForce(pointer.revision, active, candidate, pointer.share, alarmed)
+    return InForce(pointer.revision, active, candidate, pointer.share, alarmed, rates)

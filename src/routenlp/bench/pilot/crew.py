@@ -24,6 +24,7 @@ from routenlp.store.sql.database import open_store
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.recalibrations import Attempt
 from routenlp.worker import labels
+from routenlp.worker.audit_rates import AuditRates
 from routenlp.worker.audits import AuditRunner
 from routenlp.worker.grading import Grader, Judge
 from routenlp.worker.monitor import Monitor
@@ -78,6 +79,7 @@ class Crew:
     _grader: Grader = field(init=False)
     _monitor: Monitor = field(init=False)
     _again: Recalibrator = field(init=False)
+    _rates: AuditRates = field(init=False)
 
     def __post_init__(self) -> None:
         self.reload(self.settings)
@@ -94,10 +96,12 @@ class Crew:
         self._grader = Grader(*shared, metrics, models, self._allowed_to_judge, judge, budget, self.clock, _NAME)
         versions = PolicyVersions(self.store, self.connection)
         self._again = Recalibrator(settings, self.store, versions, self.connection, self.clock)
+        self._rates = AuditRates(self.connection, settings, self.clock)
         self._monitor = Monitor(self.connection, Promises(settings), self.clock, self._again.in_force)
 
     def round(self) -> Worked:
         """All that can be done now. Raises `sqlite3.OperationalError` where the store cannot be written."""
+        self._rates.look()
         asyncio.run(self._runner.run(ALL))
         self._label()
         while (graded := asyncio.run(self._grader.run(BATCH))).by_metric or graded.by_judge:

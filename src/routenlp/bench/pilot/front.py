@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from routenlp.loop.canary import serves_candidate
 from routenlp.loop.shadow import Shadowed
 from routenlp.router.per_task import RouterPerTask
 from routenlp.settings import Settings
-from routenlp.store.in_force import InForce
+from routenlp.store.in_force import NOTHING, InForce
 from routenlp.store.sql.records import Content, ShadowRecord, StepRecord, TraceRecord, new_trace_id, steps_of
 from routenlp.store.sql.writer import RecordWriter
 from routenlp.types import Trace
@@ -102,8 +102,8 @@ class Front:
         if self.side is not None and self.in_force is not None and now.revision == self.in_force.revision:
             return False
         folder = now.active or Path(str(self.settings.policy.folder))
-        self.side = self._side(folder, now.alarmed)
-        self.trial = self._side(now.candidate, frozenset()) if now.candidate is not None else None
+        self.side = self._side(folder, now)
+        self.trial = self._side(now.candidate, replace(now, alarmed=frozenset())) if now.candidate is not None else None
         self.in_force = now
         return True
 
@@ -121,7 +121,7 @@ class Front:
 
     def side_of(self, folder: Path) -> Side:
         """Another version, as it would serve without an alarm."""
-        return self._side(folder, frozenset())
+        return self._side(folder, NOTHING)
 
     def serve(self, arrivals: Arrivals) -> None:
         """All of them, in order, at the moment of now."""
@@ -143,14 +143,14 @@ class Front:
             self.machine_s += time.perf_counter() - begun_s
         return self._ways[key]
 
-    def _side(self, folder: Path, alarmed: frozenset[str]) -> Side:
+    def _side(self, folder: Path, now: InForce) -> Side:
         if folder.name not in self._servings:
             found = wiring.serving_policy(self.settings, folder)
             assert found is not None, "the settings name a folder"
             self.book.learn(found.students, found.policy.models)
             self._servings[folder.name] = found
         serving = self._servings[folder.name]
-        tasks = served_tasks(self.settings, serving.statuses, alarmed)
+        tasks = served_tasks(self.settings, serving.statuses, now.alarmed, now.audit_rates)
         return Side(
             folder.name, serving, tasks, {task: _decides(serving.policy, task) for task in serving.policy.tasks}
         )
@@ -161,7 +161,8 @@ class Front:
         side = self._arm(trace_id)
         served = side.tasks.get(known.task) or side.tasks[DEFAULT_TASK]
         way = self.way(side, item, moment)
-        audited = known.counted and is_audited(trace_id, served.audit_rate)
+        chance = served.audit_rate if known.counted else 0.0
+        audited = is_audited(trace_id, chance)
         top = self._top(item, moment)
         record = TraceRecord(
             id=trace_id,
@@ -180,7 +181,7 @@ class Front:
             estimates=way.estimates,
             top_cost_usd=top.cost_usd,
             audited=audited,
-            audit_propensity=served.audit_rate or None,
+            audit_propensity=chance or None,
             audit_tiers=served.audit_tiers if audited else (),
             content=self._content(item, way) if audited or not known.counted else None,
             group=known.example.group,

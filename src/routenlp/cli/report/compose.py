@@ -92,7 +92,8 @@ def _sampling(found: Figures, read: Gathered) -> Section:
         "at, and its chance is put on record. Then every allowed tier answers it, and the answers are graded.",
         _kept(found, read),
     )
-    return Section("How traffic was sampled and filtered", words, (history.sampling_table(found),))
+    now = (history.rate_table(read.standing),) if read.standing else ()
+    return Section("How traffic was sampled and filtered", words, (history.sampling_table(found), *now))
 
 
 def _kept(found: Figures, read: Gathered) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from routenlp.bench.six_tasks.table import Table
 from routenlp.cli.policy_words import evidence_words
+from routenlp.cli.promises import Told
 from routenlp.cli.report.cells import NONE, UNKNOWN, day, moment, number, percent, ratio, usd
 from routenlp.replay.report.changes import By, Change
 from routenlp.replay.report.figures import Figures
@@ -43,6 +44,12 @@ def sampling_table(found: Figures) -> Table:
         "other reasons",
     )
     return Table("Drawn for audits, and never to be drawn", heads, tuple(map(_sampled, found.sampling)))
+
+
+def rate_table(told: list[Told]) -> Table:
+    """As things stand now, whatever the period."""
+    rows = tuple((one.task, percent(one.audited.rate), one.audited.why) for one, _ in told)
+    return Table("Drawn as of now, and why so much", ("task", "chance", "by"), rows)
 
 
 def line_table(found: Figures) -> Table:

@@ -324,6 +324,12 @@ CREATE TABLE ratings (
 ) WITHOUT ROWID;
 """
 
+_VERSION_10 = """
+CREATE TABLE audit_rates (
+  task TEXT PRIMARY KEY, at_s REAL NOT NULL, rate REAL NOT NULL, why TEXT NOT NULL,
+  alarm_days REAL, requests_a_day REAL, graded INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     _VERSION_1,
     _VERSION_2,
@@ -334,6 +340,7 @@ MIGRATIONS: tuple[str, ...] = (
     _VERSION_7,
     _VERSION_8,
     _VERSION_9,
+    _VERSION_10,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -275,11 +275,13 @@ SELECT EXISTS (
 """
 OPEN_ALARMS = "SELECT task, raised_s, policy, evidence FROM alarms WHERE cleared_s IS NULL ORDER BY task"
 ALARMS = "SELECT task, raised_s, policy, evidence, cleared_s, cleared_by FROM alarms ORDER BY seq"
-RAISE_ALARM = """
-INSERT INTO alarms (task, raised_s, policy, evidence) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
-"""
+RAISE_ALARM = "INSERT INTO alarms (task, raised_s, policy, evidence) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 CLEAR_ALARM = "UPDATE alarms SET cleared_s = ?, cleared_by = ? WHERE task = ? AND cleared_s IS NULL"
 TOUCH_POINTER = "UPDATE policy_pointer SET revision = revision + 1"
+AUDIT_RATES = "SELECT task, at_s, rate, why, alarm_days, requests_a_day, graded FROM audit_rates ORDER BY task"
+PUT_AUDIT_RATE = "INSERT OR REPLACE INTO audit_rates VALUES (?, ?, ?, ?, ?, ?, ?)"
+FIRST_DRAWN = "SELECT min(at_s) FROM audits WHERE task = ? AND at_s <= ?"
+DRAWN_STAND_FOR = "SELECT sum(1.0 / propensity) FROM audits WHERE task = ? AND at_s > ? AND at_s <= ?"
 
 LAST_ALARM = "SELECT max(raised_s) FROM alarms WHERE task = ?"
 LAST_SEEN = """

@@ -129,7 +129,7 @@ def walk_audits(
     if all(row.gold is not None for row in rows):
         seen = _replays(rows, played, "gold")
         rehearsal = _rehearsal(guide, guided, kept, seed)
-        verdict = choose(seen, rehearsal, asked, units)
+        verdict = choose(seen, rehearsal, asked, units, _numbered(rows))
         best = cheapest_step(seen, asked.target)
         needed = 0 if _saves_most(verdict, seen, best) else labels_still_needed(seen, best, asked.target, units)
         top, cheap = float(seen.top.mean()), _cheap(played, verdict.selected)
@@ -151,6 +151,11 @@ def _units(rows: Sequence[AuditRow], kept: KeptLadder | None, guide: Sequence[Au
     other = [row.group for row in guide]
     most = kept.rows_a_group if kept is not None else rows_to_take(other) if other else ROWS_A_GROUP
     return group_units(groups, seed=seed, rows_a_group=most)
+
+
+def _numbered(rows: Sequence[AuditRow]) -> NDArray[np.int64]:
+    """Each row's group, as a number."""
+    return np.unique([row.group for row in rows], return_inverse=True)[1].astype(np.int64)
 
 
 def _rehearsal(guide: Sequence[AuditRow], guided: Played, kept: KeptLadder | None, seed: int) -> Rehearsal:

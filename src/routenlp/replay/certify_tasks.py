@@ -18,8 +18,10 @@ from routenlp.conformal.verdict import Method, Status, Verdict
 from routenlp.replay.backtest.certify import (
     Rehearsal,
     Replays,
+    SeenRows,
     Target,
     cheapest_step,
+    cheapest_with_margin,
     labels_still_needed,
     replay_all,
     units_of,
@@ -126,7 +128,7 @@ def _walk(bench: _Bench, tasks: tuple[int, ...], asked: Wanted) -> Walk:
         return Walk(names, asked, 0, Status.UNCERTIFIED, _nothing(target, bool(tested.any())), None)
     of_training, units = bench.units(tasks)
     seen, rehearsal = bench.seen.rows(tested), Rehearsal(bench.rehearsed.rows(trained), of_training)
-    verdict = choose(seen, rehearsal, asked, units)
+    verdict = choose(seen, rehearsal, asked, units, bench.calibrate.groups[tested])
     best = cheapest_step(seen, target)
     cost = seen.cost_usd.sum(axis=1)
     proved = verdict.status in (Status.CERTIFIED, Status.ASYMPTOTIC) and cost[verdict.selected] <= cost[best]
@@ -134,20 +136,22 @@ def _walk(bench: _Bench, tasks: tuple[int, ...], asked: Wanted) -> Walk:
     return Walk(names, asked, verdict.selected, verdict.status, verdict, needed)
 
 
-def choose(seen: Replays, rehearsal: Rehearsal, asked: Wanted, units: Units) -> Verdict:
-    """The boldest policy with a status of at least `serve_when`: finite-sample, else asymptotic, else the tuned one."""
+def choose(seen: Replays, rehearsal: Rehearsal, asked: Wanted, units: Units, groups: NDArray[np.int64]) -> Verdict:
+    """The boldest policy with a status of at least `serve_when`: finite-sample, else asymptotic, else the cheapest that
+    holds the target on these rows with a standard error to spare. `groups`: of each row, shape (n,).
+    """
     target = asked.target
     proved = [verdicts(seen, rehearsal, target, units, asymptotic=a)[target.walked] for a in (False, True)]
     allowed = [v for v in proved if v.selected and v.status.at_least(asked.serve_when)]
     if allowed:
         return max(allowed, key=lambda v: (v.selected, v.status is Status.CERTIFIED))
-    if asked.serve_when is Status.EMPIRICAL and (step := cheapest_step(seen, target)):
+    if asked.serve_when is Status.EMPIRICAL and (step := cheapest_with_margin([SeenRows(seen, groups)], target)):
         return _seen_only(proved[0], seen, step, target)
     return proved[0] if not proved[0].selected else _none(proved[0], asked.serve_when)
 
 
 def _seen_only(verdict: Verdict, seen: Replays, step: int, target: Target) -> Verdict:
-    reason = f"Policy {step} is the cheapest that held the target on these rows; nothing is proved."
+    reason = f"Policy {step} is the cheapest that held the target on these rows with a margin; nothing is proved."
     found = measured(seen, step, target)
     return replace(verdict, selected=step, estimate=found, bound=None, status=Status.EMPIRICAL, reason=reason)
 

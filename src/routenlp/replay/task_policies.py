@@ -15,7 +15,16 @@ from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.decision import Reach
 from routenlp.conformal.verdict import Status, Verdict
 from routenlp.contracts import Encoder
-from routenlp.replay.backtest.certify import Replays, Target, cheapest_of, replay_all, units_of, verdicts
+from routenlp.replay.backtest.certify import (
+    Replays,
+    SeenRows,
+    Target,
+    cheapest_step,
+    cheapest_with_margin,
+    replay_all,
+    units_of,
+    verdicts,
+)
 from routenlp.replay.backtest.ladder import STEP, ContinuationLadder, fit_continuation, ladder_of
 from routenlp.replay.backtest.rehearsal import rehearse
 from routenlp.replay.backtest.rows import Rows
@@ -85,7 +94,10 @@ class TaskPolicies:
 
     def seen_twice(self) -> Tuned:
         """The cheapest policy that keeps the target on held-out estimates of the training rows and on the calibration
-        rows: for a task that calibration rows are too few to prove anything of. Its figures are of the training rows.
+        rows, on each with one standard error to spare (`cheapest_with_margin`): what a task is served by that
+        calibration rows are too few to prove anything of. Its figures are of the training rows.
+
+        On each, because it is chosen by both, and each flatters what it chooses.
         """
         return self._tuned(Reach.DEARER, None, FINE_STEP, also=self.calibrate)
 
@@ -100,8 +112,10 @@ class TaskPolicies:
     def _tuned(self, reach: Reach, sla: Sla | None, step: float, also: Rows | None = None) -> Tuned:
         ladder = ladder_of(self.ladder.fitted, self.train, reach, seed=self.seed, sla=sla, step=step)
         replays = rehearse(ladder, self.train, seed=self.seed).replays
-        seen = (replays,) if also is None else (replays, replay_all(ladder, also))
-        chosen = cheapest_of(seen, self.target)
+        chosen = cheapest_step(replays, self.target)
+        if also is not None:
+            both = SeenRows(replays, self.train.groups), SeenRows(replay_all(ladder, also), also.groups)
+            chosen = cheapest_with_margin(both, self.target)
         if sla is not None and chosen == 0 and ladder.size > 1:
             chosen = 1 + int(np.argmax(replays.quality[1:].mean(axis=1)))
         rule = ladder.rule(chosen, self.train)

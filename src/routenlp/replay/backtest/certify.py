@@ -175,14 +175,48 @@ def _lost(replays: Replays, target: Target) -> FloatArray:
 
 def cheapest_step(calibrate: Replays, target: Target) -> int:
     """The uncertified operating point: the cheapest policy that holds the target on these rows; 0 if none does."""
-    return cheapest_of((calibrate,), target)
-
-
-def cheapest_of(seen: Sequence[Replays], target: Target) -> int:
-    """The same policies on several sets of rows: the cheapest on the first that holds the target on each of them."""
-    holds = np.all([replays.excess(target).mean(axis=1) <= _ROUNDING for replays in seen], axis=0)
-    cost = np.where(holds, seen[0].cost_usd.sum(axis=1), np.inf)
+    holds = calibrate.excess(target).mean(axis=1) <= _ROUNDING
+    cost = np.where(holds, calibrate.cost_usd.sum(axis=1), np.inf)
     return int(cost.argmin()) if holds.any() else 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenRows:
+    """Every policy of a ladder on one set of rows, and which of these rows belong together."""
+
+    replays: Replays
+    groups: NDArray[np.int64]
+    """Of each row, shape (n,)."""
+
+
+def cheapest_with_margin(seen: Sequence[SeenRows], target: Target) -> int:
+    """The same policies on several sets of rows: the cheapest on the first that holds the target on each of them with
+    one standard error, by groups, to spare; 0 if none does.
+
+    The cheapest policy whose mean holds is mostly one that these rows flatter: of many that are as good it is the
+    luckiest. One standard error is the usual allowance for it (Breiman, Friedman, Olshen and Stone 1984, section
+    3.4.3); nothing is proved by it. A set of one group says nothing of its error, and lets nothing but policy 0 pass.
+    """
+    holds = np.all([_upper(rows, target) <= _ROUNDING for rows in seen], axis=0)
+    cost = np.where(holds, seen[0].replays.cost_usd.sum(axis=1), np.inf)
+    return int(cost.argmin()) if holds.any() else 0
+
+
+def _upper(rows: SeenRows, target: Target) -> FloatArray:
+    """Each policy's mean excess and one standard error, shape (policies,)."""
+    excess = rows.replays.excess(target)
+    member = np.unique(rows.groups, return_inverse=True)[1]
+    return np.asarray(excess.mean(axis=1) + [_error(row, member) for row in excess])
+
+
+def _error(values: FloatArray, member: NDArray[np.int64]) -> float:
+    """Standard error of the mean of rows that come in groups, numbered from 0; endless where there is one group and
+    the rows differ, for then nothing is known of it.
+    """
+    sums = np.bincount(member, weights=values - values.mean())
+    if len(sums) < 2:
+        return 0.0 if np.ptp(values) == 0.0 else float("inf")
+    return float(np.sqrt(len(sums) / (len(sums) - 1) * (sums @ sums))) / len(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +232,7 @@ def miss(test: Replays, step: int, target: Target, groups: NDArray[np.int64]) ->
     """Policy `step` on test rows, by the normal approximation over groups; `groups` of each row, shape (n,)."""
     excess = target.excess(test.quality[step], test.cheap[step], test.top)
     mean = float(excess.mean())
-    member = np.unique(groups, return_inverse=True)[1]
-    sums = np.bincount(member, weights=excess - mean)
-    if len(sums) < 2:
-        return Miss(mean > _ROUNDING, beyond_noise=False)
-    error = float(np.sqrt(len(sums) / (len(sums) - 1) * (sums @ sums))) / len(excess)
+    error = _error(excess, np.unique(groups, return_inverse=True)[1])
     return Miss(mean > _ROUNDING, mean > Z90 * error + _ROUNDING)
 
 

@@ -150,10 +150,10 @@ def _policy(
 
 
 def _rule(system: TurnSystem, task: str, policies_of_task: TaskPolicies) -> ContinuationRule:
-    """The boldest that its status lets serve; under `serve_when: empirical` the tuned one: nothing is proved of it."""
+    """The boldest that its status lets serve; under `serve_when: empirical` what was seen twice."""
     weakest = Status(system.settings.tasks[task].serve_when)
     if weakest is Status.EMPIRICAL:
-        return policies_of_task.tuned().rule
+        return policies_of_task.seen_twice().rule
     return policies_of_task.rule(policies_of_task.proved(weakest))
 
 

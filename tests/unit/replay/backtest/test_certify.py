@@ -11,8 +11,10 @@ from routenlp.conformal.verdict import Status
 from routenlp.replay.backtest.certify import (
     Rehearsal,
     Replays,
+    SeenRows,
     Target,
     cheapest_step,
+    cheapest_with_margin,
     labels_still_needed,
     miss,
     units_of,
@@ -66,6 +68,32 @@ def test_the_uncertified_point_is_the_cheapest_that_holds_the_rule_asked_for(tar
 
 def test_where_nothing_holds_the_uncertified_point_is_the_first_policy():
     assert cheapest_step(replays(0.9, 1.0, wrong=0.5), Target()) == 0
+
+
+def test_with_a_margin_what_holds_by_luck_alone_does_not_pass():
+    """Policy 2 loses 0.03 on rows whose noise alone is 0.005, policy 1 0.01."""
+    made = replays(0.0, 0.1, 0.28, wrong=0.1)
+    rows = SeenRows(made, np.arange(1_000))
+    assert cheapest_step(made, Target(eps=0.03)) == 2
+    assert cheapest_with_margin([rows], Target(eps=0.03)) == 1
+
+
+def test_the_margin_is_by_groups():
+    made = replays(0.0, 0.1, wrong=0.1)
+    by_row, by_group = (SeenRows(made, np.arange(1_000) // size) for size in (1, 100))
+    assert [cheapest_with_margin([rows], Target(eps=0.015)) for rows in (by_row, by_group)] == [1, 0]
+
+
+def test_of_one_group_nothing_is_known():
+    assert (
+        cheapest_with_margin([SeenRows(replays(0.0, 0.1, wrong=0.1), np.zeros(1_000, dtype=np.int64))], Target()) == 0
+    )
+
+
+def test_each_set_of_rows_must_hold_with_its_margin():
+    good, bad = (SeenRows(replays(0.0, 0.1, 0.28, wrong=w), np.arange(1_000)) for w in (0.05, 0.1))
+    assert cheapest_with_margin([good], Target(eps=0.03)) == 2
+    assert cheapest_with_margin([good, bad], Target(eps=0.03)) == 1
 
 
 def test_three_rules_judge_the_same_policies():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from routenlp.drift.recalibration import Trigger
 from routenlp.replay.report.changes import By, Changes, History, changes
 from routenlp.store.policy_versions import Move, PolicyVersions, Version
 from routenlp.store.sql import monitoring, recalibrations, reported, statements
+from routenlp.store.sql.audit_rates import PlannedRate, planned_rates
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.recalibrations import Attempt
 from routenlp.store.sql.reported import Period, ServedPolicy
@@ -36,6 +37,8 @@ class StoreEvidence:
     traces: int
     served: tuple[ServedPolicy, ...] = ()
     """Policies in the traffic."""
+    audit_rates: Mapping[str, PlannedRate] = field(default_factory=dict)
+    """By task."""
 
     @property
     def changes(self) -> Changes:
@@ -68,4 +71,5 @@ def read_evidence(store: Path, connection: sqlite3.Connection) -> StoreEvidence:
         {(task, state): n for task, state, n in connection.execute(statements.AUDIT_STATES)},
         int(connection.execute(statements.ALL_TRACES).fetchone()[0]),
         tuple(reported.policies_served(connection)),
+        planned_rates(connection),
     )

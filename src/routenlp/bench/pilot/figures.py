@@ -12,11 +12,13 @@ from routenlp.bench.pilot.episodes import LOWERS, Episode
 from routenlp.bench.pilot.system import empirical_tasks
 from routenlp.bench.pilot.traffic import BEGIN_S, DAY_S
 from routenlp.bench.pilot.world import World
+from routenlp.conformal.verdict import Status
 from routenlp.replay.intervals import UNKNOWN, Interval, RowRatio, paired_bootstrap
 from routenlp.types import FloatArray
 
 WEEK_DAYS = 7
 DRAWS = 2_000
+PROVED = frozenset({Status.CERTIFIED, Status.ASYMPTOTIC})
 AFTER_DAYS = 7
 """How long after an episode it is looked at whether the quality is back."""
 
@@ -100,6 +102,45 @@ def quality_ratio(world: World, which: NDArray[np.bool_], *, draws: int = DRAWS)
     return ratio(world, which, world.served.quality, world.served.top_quality, draws=draws)
 
 
+def over_every_row(world: World, task: str, which: NDArray[np.bool_]) -> Interval:
+    """The quality ratio of what served these queries, over every counted row of the task once."""
+    rows = world.every_row.get(task)
+    served = [
+        (how, world.moments[d])
+        for how, d in zip(world.served.how[which].tolist(), world.day[which].tolist(), strict=True)
+    ]
+    quality = None if rows is None else rows.of(served)
+    if rows is None or quality is None:
+        return UNKNOWN
+    found = {"it": RowRatio(quality, rows.top)}
+    return paired_bootstrap(found, rows.groups, seed=world.plan.seed, draws=DRAWS).interval("it")
+
+
+def proved(world: World, which: NDArray[np.bool_]) -> bool:
+    """Whether each of these queries was served under a certificate, or by the top tier."""
+    kinds = [world.statuses[how] for how in set(world.served.how[which].tolist())]
+    return bool(kinds) and all(status in PROVED or not routed for status, routed in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskQuality:
+    """One task over all weeks."""
+
+    task: str
+    whole: Interval
+    outside: Interval
+    """Without what came between an episode's start and its alarm or end."""
+    proved: bool
+    """Whether all that is outside was served under a certificate, or by the top tier."""
+
+
+def task_quality(world: World, task: str) -> TaskQuality:
+    """Of the counted queries."""
+    mine = world.of_task(task)
+    outside = mine & ~blind_stretch(world, task)
+    return TaskQuality(task, quality_ratio(world, mine), quality_ratio(world, outside), proved(world, outside))
+
+
 @dataclass(frozen=True, slots=True)
 class WeekQuality:
     """One task in one week, without what came between an episode's start and its alarm or end."""
@@ -168,7 +209,11 @@ class Course:
     during: float | None
     """From the alarm to the end of the episode."""
     after: Interval
-    """Quality ratio in the week after it, or after its recalibration where it stays."""
+    """Quality ratio of what was drawn in the week after it, or after its recalibration where it stays."""
+    after_every_row: Interval
+    """Of what was in force in that week, over every counted row of the task once."""
+    proved_after: bool
+    """Whether all of that week was served under a certificate, or by the top tier."""
     cost_after: float | None
     calibrated: int
     """New versions of the task from its start to `AFTER_DAYS` after its end."""
@@ -207,6 +252,8 @@ def _course(world: World, episode: Episode, task: str) -> Course:
         None if alarm_s is None or back_s is None else (back_s - alarm_s) / DAY_S,
         None if alarm_s is None else _plain(world, mine & (at_s >= alarm_s) & (at_s < end_s)),
         quality_ratio(world, after),
+        over_every_row(world, task, after),
+        proved(world, after),
         float(world.served.cost_usd[after].sum() / cost) if cost else None,
         len(made),
     )

@@ -21,6 +21,7 @@ from routenlp.bench.pilot.traffic import Arrivals
 from routenlp.cascade.machine import Ask, advance, start
 from routenlp.cascade.per_task import RulePerTask
 from routenlp.cascade.policy import Policy, fingerprint
+from routenlp.conformal.verdict import Status
 from routenlp.draws import draw
 from routenlp.errors import StoreError
 from routenlp.gateway.audit_draw import is_audited
@@ -73,6 +74,16 @@ class Side:
         return self.policy.models.get(tier, {}).get(task, "")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class WayOfServing:
+    """What served a task for a while."""
+
+    task: str
+    side: Side
+    status: Status
+    routed: bool
+
+
 @dataclass(slots=True, eq=False)
 class Front:
     """Serves one arrival after the other. `follow` as often as a gateway would notice."""
@@ -90,6 +101,9 @@ class Front:
     """That the machine took."""
     decisions: int = 0
     """That it made; the other queries came again."""
+    ways_of_serving: list[WayOfServing] = field(default_factory=list)
+    """In the order in which they first served; the log names them by position."""
+    _known: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _servings: dict[str, Serving] = field(default_factory=dict)
     _ways: dict[tuple[str, int, Moment], Way] = field(default_factory=dict)
 
@@ -189,7 +203,7 @@ class Front:
         )
         self.writer.put(record)
         self._shadow(trace_id, at_s, served.task, item, moment, way)
-        self._note(record, item, way, top, served)
+        self._note(record, item, way, top, served, self._way_of_serving(side, known.task, served))
 
     def _arm(self, trace_id: str) -> Side:
         now = self.in_force
@@ -209,7 +223,7 @@ class Front:
         seen = Shadowed(task, way.tier, way.cost_usd, other.tier, other.cost_usd, same, at_top)
         self.writer.put(ShadowRecord(trace_id, self.trial.version, at_s, seen))
 
-    def _note(self, record: TraceRecord, item: int, way: Way, top: Way, served: Served) -> None:
+    def _note(self, record: TraceRecord, item: int, way: Way, top: Way, served: Served, how: int) -> None:
         final = self.book.portfolio.position(way.tier)
         handled = self._handled_at(served.task)
         top_name = self.book.portfolio.top
@@ -219,7 +233,14 @@ class Front:
         both = way.quality, top.quality, way.cost_usd, top.cost_usd, way.latency_s, top.latency_s
         drawn = record.audited, served.audit_rate, not served.routed
         ended = accepted, accepted and way.quality < handled, first_right
-        self.log.rows.append((*came, *both, final, len(way.steps), *drawn, *ended))
+        self.log.rows.append((*came, *both, final, len(way.steps), *drawn, *ended, how))
+
+    def _way_of_serving(self, side: Side, task: str, served: Served) -> int:
+        key = task, side.decides.get(task, "") if served.routed else "", str(served.status)
+        if key not in self._known:
+            self._known[key] = len(self.ways_of_serving)
+            self.ways_of_serving.append(WayOfServing(task, side, served.status, served.routed))
+        return self._known[key]
 
     def _handled_at(self, task: str) -> float:
         given = self.settings.tasks.get(task)

@@ -28,10 +28,11 @@ COLUMNS: Mapping[str, type] = {
     "accepted": bool,
     "failed": bool,
     "first_right": bool,
+    "how": int,
 }
 """`final`: position of the tier that answered. `fallback`: the top tier served by rule, after an alarm or for want of a
 proof. `accepted`: a tier under the top one answered. `failed`: it did not reach `handled_at`. `first_right`: a cheap
-tier answered first, and reached it."""
+tier answered first, and reached it. `how`: position among the ways of serving."""
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class ServedTable:
     accepted: NDArray[np.bool_]
     failed: NDArray[np.bool_]
     first_right: NDArray[np.bool_]
+    how: NDArray[np.int64]
 
     def rows(self, which: NDArray[np.bool_]) -> ServedTable:
         """Some of them."""

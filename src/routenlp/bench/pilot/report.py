@@ -1,55 +1,20 @@
-"""Notes, checks and JSON of a finished pilot."""
+"""Notes and JSON of a finished pilot."""
 
 from __future__ import annotations
 
 import resource
-from collections.abc import Mapping
 from dataclasses import asdict
 
-from routenlp.bench.frame import at_least, at_most, frame
+from routenlp.bench.frame import frame
 from routenlp.bench.pilot import figures
-from routenlp.bench.pilot.episodes import Kind
-from routenlp.bench.pilot.figures import Bill, bill
-from routenlp.bench.pilot.sla_table import least_missed, missed
+from routenlp.bench.pilot.figures import bill
+from routenlp.bench.pilot.promises import SLA, checks, price_changes
+from routenlp.bench.pilot.sla_table import least_missed
 from routenlp.bench.pilot.system import JUDGED_TASKS
-from routenlp.bench.pilot.tables import QUALITY_OF_WEEKS, tables, without_responses
+from routenlp.bench.pilot.tables import tables, without_responses
 from routenlp.bench.pilot.world import World
 
 __all__ = ["as_json", "checks", "notes", "tables"]
-
-COST_ALL, COST_WITHOUT_RESPONSES = 0.60, 0.42
-QUALITY = 0.97
-SLA = 0.023
-LIMITS: Mapping[bool, float] = {False: 1_200.0, True: 120.0}
-"""Processor seconds of all threads: no more than these pass on two idle cores. True: `--quick`."""
-
-
-def checks(world: World) -> list[dict[str, object]]:
-    """The promises that the pilot measures."""
-    out = [at_most("total bill over always-top, all tasks", round(bill(world).ratio, 4), COST_ALL)]
-    few: Bill = bill(world, without_responses(world))
-    out.append(at_most("total bill over always-top, without cs_response", round(few.ratio, 4), COST_WITHOUT_RESPONSES))
-    for task in world.tasks:
-        found = figures.quality_ratio(world, world.of_task(task)).estimate
-        out.append(at_least(f"quality ratio of {task}, all weeks", round(found or 0.0, 4), QUALITY))
-    for week in figures.weeks(world):
-        if week.n and week.outside.estimate is not None and week.outside.estimate < QUALITY_OF_WEEKS:
-            name = f"quality ratio of {week.task} in week {week.week}"
-            out.append(at_least(name, round(week.outside.estimate, 4), QUALITY_OF_WEEKS))
-    lowest = min((w.outside.estimate for w in figures.weeks(world) if w.outside.estimate is not None), default=0.0)
-    out.append(at_least("lowest weekly quality ratio of a task", round(lowest, 4), QUALITY_OF_WEEKS))
-    for course in figures.courses(world):
-        if course.after.estimate is not None:
-            name = f"quality ratio of {course.task} after: {course.episode.name}"
-            out.append(at_least(name, round(course.after.estimate, 4), QUALITY))
-    out.append(at_most("share of counted queries over their SLA", round(float(missed(world).mean()), 4), SLA))
-    out.append(at_most("changes by hand, by the store", float(len(world.evidence.by_hand)), 0.0))
-    others = float(max(world.evidence.by_settings - _price_changes(world), 0))
-    out.append(at_most("changes of settings that are no new price, by the store", others, 0.0))
-    if world.http is not None:
-        out.append(at_most("over HTTP: answers that differ from the simulation's", float(world.http.differing), 0.0))
-    out.append(at_most("processor seconds of all threads", round(world.took.processor, 1), LIMITS[world.quick]))
-    return out
 
 
 def notes(world: World) -> list[str]:
@@ -76,9 +41,11 @@ def notes(world: World) -> list[str]:
         f"calibration by trigger, {len(evidence.versions)} versions by origin, {len(evidence.moves)} moves by who made "
         f"them, {len(evidence.alarms)} alarms by what cleared them, as `routenlp report` does. By hand: "
         f"{'; '.join(evidence.by_hand) or 'none'}. Changes that came with settings: {evidence.by_settings}, of which "
-        f"{_price_changes(world)} are the new prices of an episode.",
+        f"{price_changes(world)} are the new prices of an episode.",
         "A quality under 0.97 before an alarm is what the detector's delay costs; a policy proved at delta 0.1 may be "
-        "under its target once in ten.",
+        "under its target once in ten. Checks of a week after an episode are of the policies in force, over every "
+        "counted row of the task once, as it stands on a day in good health: a week is a draw of these rows with "
+        "replacement, and the table has that too.",
     ]
     return [*out, *_of_tasks(world), *_of_the_run(world)]
 
@@ -123,11 +90,6 @@ def _of_the_run(world: World) -> list[str]:
         f"{took.arms:.0f}; of a processor, all threads together: {took.processor:.0f}."
     )
     return out
-
-
-def _price_changes(world: World) -> int:
-    """That an operator wrote into the settings."""
-    return sum(e.kind is Kind.PRICE and e.first_day < world.plan.days for e in world.plan.episodes)
 
 
 def as_json(world: World) -> dict[str, object]:

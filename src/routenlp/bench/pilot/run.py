@@ -28,7 +28,8 @@ from routenlp.bench.pilot.catalogue import Catalogue, make_catalogue
 from routenlp.bench.pilot.crew import Clock, Crew, open_fast
 from routenlp.bench.pilot.days import Pilot, Plan
 from routenlp.bench.pilot.episodes import EIGHT_WEEKS, ONE_WEEK
-from routenlp.bench.pilot.evidence import read_evidence
+from routenlp.bench.pilot.every_row import every_row
+from routenlp.bench.pilot.evidence import StoreEvidence, read_evidence
 from routenlp.bench.pilot.front import Front, Side
 from routenlp.bench.pilot.http import QUERIES, QUICK_QUERIES, HttpSeen, over_http
 from routenlp.bench.pilot.in_time import Fewest, fewest_of_tasks
@@ -127,25 +128,23 @@ class _Run:
         begun = begin(self.settings, self.workload, self.keep, plain, rich, self.progress, self.asked.model_says)
         trained_s, training = time.perf_counter(), time.process_time() - processor_s
         catalogue = make_catalogue(begun.pools, self.asked.others, begun.hard, self.plan.episodes)
-        bare = [encoder.with_pooling(rich=r) for r in (False, True)]
-        pilot, book = self._pilot(catalogue, [plain, rich], bare)
-        pilot.loop = self._loop(pilot, Encoders(plain, rich))
+        pilot, book = self._pilot(catalogue, [plain, rich], [encoder.with_pooling(rich=r) for r in (False, True)])
         with self.progress.stage(f"{self.plan.days} days of {self.plan.a_day:,} queries") as advance:
             pilot.each_day = lambda day: advance(day + 1, self.plan.days)
+            pilot.loop = self._loop(pilot, Encoders(plain, rich))
             first = self._first_side(pilot)
             pilot.run()
         piloted_s = time.perf_counter()
         with self.progress.stage("the same traffic under other rules"):
             days = self._days(pilot, book, first)
             arms = self._arms(pilot, begun, book, first, days)
+            table = pilot.front.log.table()
+            once = every_row(pilot.front, table, pilot.moments)
         http = self._http(pilot, first) if self.asked.http else None
-        evidence = read_evidence(pilot.store, pilot.crew.connection)
-        pilot.front.writer.close(60.0)
-        pilot.crew.connection.close()
+        evidence = _ended(pilot)
         processor = begun.kept.processor_s + time.process_time() - processor_s - training
-        arms_s = time.perf_counter() - piloted_s
-        parts = (pilot.serve_s, pilot.worker_s, pilot.turn_s)
-        took = Took(begun.kept.seconds, piloted_s - trained_s, arms_s, *parts, processor)
+        stages = (begun.kept.seconds, piloted_s - trained_s, time.perf_counter() - piloted_s)
+        took = Took(*stages, pilot.serve_s, pilot.worker_s, pilot.turn_s, processor)
         return World(
             plan=self.plan,
             settings=self.settings,
@@ -155,7 +154,7 @@ class _Run:
             pools=begun.pools,
             provable=begun.provable,
             hard=begun.hard,
-            served=pilot.front.log.table(),
+            served=table,
             arms=arms,
             evidence=evidence,
             standings=pilot.standings,
@@ -167,6 +166,9 @@ class _Run:
             labels_given=pilot.crew.labels_given,
             decisions=pilot.front.decisions,
             took=took,
+            moments=pilot.moments,
+            statuses=[(way.status, way.routed) for way in pilot.front.ways_of_serving],
+            every_row=once,
             fewest_missed=self._fewest_missed(catalogue, days),
         )
 
@@ -235,6 +237,14 @@ class _Run:
         }
         found = [run_arm(name, rules, book, days, seed=self.plan.seed) for name, rules in named.items()]
         return [_frozen(pilot, first), *found]
+
+
+def _ended(pilot: Pilot) -> StoreEvidence:
+    """What the store says at the end, which nobody writes to any more."""
+    evidence = read_evidence(pilot.store, pilot.crew.connection)
+    pilot.front.writer.close(60.0)
+    pilot.crew.connection.close()
+    return evidence
 
 
 def _frozen(pilot: Pilot, first: Side) -> ArmServed:

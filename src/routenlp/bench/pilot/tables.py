@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from routenlp.bench.pilot import figures
+from routenlp.bench.pilot.audit_table import audit_table
 from routenlp.bench.pilot.control import control
 from routenlp.bench.pilot.episodes import RESPONSES
 from routenlp.bench.pilot.figures import PARTS, Course, bill, bill_at_top, called
@@ -34,6 +35,7 @@ def tables(world: World) -> list[Table]:
         pilot_table(world),
         bill_table(world),
         task_table(world),
+        audit_table(world),
         sla_table(world),
         episode_table(world),
         ablation_table(world),
@@ -144,6 +146,7 @@ def task_table(world: World) -> Table:
                 called(world, task),
                 f"{mine.n:,}",
                 interval(figures.quality_ratio(world, which)),
+                "–" if given is None else interval(figures.task_quality(world, task).outside),
                 f"{its.ratio:.3f}",
                 f"{mine.cost_usd.sum() / mine.top_cost_usd.sum():.3f}",
                 _share(int(mine.fallback.sum()), mine.n),
@@ -151,8 +154,8 @@ def task_table(world: World) -> Table:
                 f"{'none' if last is None else last.status} (serves when {serve_when})",
             )
         )
-    heads = ("task", "counted queries", "quality ratio", "bill, audits included", "serving alone")
-    more = ("served by rule", "SLA missed", "status at the end")
+    heads = ("task", "counted queries", "quality ratio", "outside [episode's start, alarm or end]")
+    more = ("bill, audits included", "serving alone", "served by rule", "SLA missed", "status at the end")
     return Table("Task by task", (*heads, *more), tuple(rows))
 
 
@@ -164,7 +167,8 @@ def episode_table(world: World) -> Table:
     """A row an episode and task that it can harm."""
     rows = tuple(_episode_row(world, course) for course in figures.courses(world))
     heads = ("episode", "task", "days", "quality until the alarm", "alarm after", "calibrated again after")
-    more = ("quality from the alarm on", "quality in the week after", "cost then", "new versions")
+    after = ("quality in the week after, as drawn", "of what was in force, over every counted row once")
+    more = ("quality from the alarm on", *after, "cost then", "new versions")
     return Table("Episodes, none of which anything that decides was told of", (*heads, *more), rows)
 
 
@@ -180,6 +184,7 @@ def _episode_row(world: World, course: Course) -> tuple[str, ...]:
         "–" if course.back_days is None else f"{course.back_days:.1f} days",
         _number(course.during),
         interval(course.after),
+        interval(course.after_every_row),
         _number(course.cost_after),
         str(course.calibrated),
     )

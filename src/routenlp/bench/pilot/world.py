@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routenlp.bench.pilot.ablation import ArmServed
+from routenlp.bench.pilot.answers import Moment
 from routenlp.bench.pilot.catalogue import Catalogue
 from routenlp.bench.pilot.days import OutageSeen, Plan, TaskDay
+from routenlp.bench.pilot.every_row import EveryRow
 from routenlp.bench.pilot.evidence import StoreEvidence
 from routenlp.bench.pilot.http import HttpSeen
 from routenlp.bench.pilot.in_time import Fewest
@@ -20,6 +22,7 @@ from routenlp.bench.pilot.loop import TurnSeen
 from routenlp.bench.pilot.pools import Pool
 from routenlp.bench.pilot.provable import Provable
 from routenlp.bench.pilot.traffic import BEGIN_S, DAY_S
+from routenlp.conformal.verdict import Status
 from routenlp.settings import Settings
 from routenlp.worker.trial import Looked
 
@@ -72,6 +75,12 @@ class World:
     labels_given: int
     decisions: int
     took: Took
+    moments: Sequence[Moment]
+    """By day."""
+    statuses: Sequence[tuple[Status, bool]]
+    """By way of serving: the task's status, and whether its policy decided or the top tier served by rule."""
+    every_row: Mapping[str, EveryRow]
+    """By task."""
     fewest_missed: Mapping[str, Fewest] = field(default_factory=dict)
     """By task, over its latency objective: what no policy of the first tiers can go under."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from tests.unit.bench.pilot.small import examples
 
+from routenlp.bench.pilot.answers import Moment
 from routenlp.bench.pilot.catalogue import make_catalogue
 from routenlp.bench.pilot.days import Plan
 from routenlp.bench.pilot.episodes import Episode, Kind
@@ -17,6 +18,7 @@ from routenlp.bench.pilot.pools import Pool
 from routenlp.bench.pilot.provable import Provable
 from routenlp.bench.pilot.traffic import BEGIN_S, DAY_S, HOUR_S
 from routenlp.bench.pilot.world import Took, World
+from routenlp.conformal.verdict import Status
 from routenlp.settings import PriceSettings, Settings, TaskSettings, TierSettings
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.store.sql.recalibrations import Attempt
@@ -66,6 +68,7 @@ def served(quality_by_day: dict[int, float]) -> ServedTable:
         accepted=~no,
         failed=quality < 1.0,
         first_right=~no,
+        how=np.zeros(n, dtype=np.int64),
     )
 
 
@@ -101,6 +104,9 @@ def world(quality_by_day: dict[int, float] | None = None, found: StoreEvidence |
         labels_given=0,
         decisions=0,
         took=Took(1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 3.0),
+        moments=[Moment()] * DAYS,
+        statuses=[(Status.CERTIFIED, True)],
+        every_row={},
         fewest_missed={TASK: Fewest(DAYS * 24, 30, DAYS * 24)},
     )
 

@@ -37,6 +37,13 @@ def test_a_judge_stands_beside_people(tmp_path):
     assert "+0.500 lenient on 4" in promise_tables([(one, None)])[1].rows[0][-2]
 
 
+def test_it_is_told_how_much_is_audited_and_why(tmp_path):
+    one = standing(made.opened(tmp_path, made.audited()))
+    assert one.audited.rate == 0.0
+    assert one.audited.why.startswith("content.store is none")
+    assert promise_tables([(one, None)])[1].rows[0][-3] == f"0.0%: {one.audited.why}"
+
+
 def test_without_a_judge_there_is_nothing_to_say_of_one(tmp_path):
     one = standing(made.opened(tmp_path, made.audited()))
     assert one.judge is None

@@ -98,6 +98,7 @@ def test_people_read_markdown(settings: Path) -> None:
     ]
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+    assert "Drawn as of now, and why so much" in text
     assert "No change by hand: the store's whole history has" in text
 
 

@@ -54,7 +54,7 @@ def all_hold(checks: Sequence[Mapping[str, object]]) -> bool:
 
 def check_line(check: Mapping[str, object]) -> str:
     """`holds: seconds 212.1, target 1800`; what was not measured is said so, and `why` a miss came."""
-    why = f", {check['why']}" if check.get("why") else ""
+    why = f" ({check['why']})" if check.get("why") else ""
     kept = "holds" if check["holds"] else f"MISSED{why}"
     value, target = ("not measured" if v is None else f"{v:.4g}" for v in (check["value"], check["target"]))
     return f"{kept}: {check['name']} {value}, target {target}"

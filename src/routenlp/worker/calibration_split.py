@@ -13,6 +13,7 @@ from routenlp.conformal.missing import worst_case
 from routenlp.replay.audited import AuditRow, Walked, is_guide
 from routenlp.replay.rungs import Rung
 from routenlp.replay.wanted import Wanted
+from routenlp.store.sql.money import DAY_S
 from routenlp.store.sql.recalibrations import Attempt
 from routenlp.store.sql.settled import Settled
 from routenlp.worker.calibration_rows import Gathered
@@ -22,6 +23,8 @@ MORE = 1.25
 NEW_AT_MOST = 2.0
 """Times the labels tested that an attempt waits for at most, whatever few labels foretold. So many new ones are tested
 alone, at a fresh delta; being twice as many each time, attempts are few and come to any size that a proof needs."""
+RENEWED_DAYS = 7.0
+"""From which age on a proof of audits does not wait for twice as many: a week has each of its days once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,11 +126,14 @@ def _rung(rung: Rung) -> dict[str, Any]:
     return {"limit": rung}
 
 
-def renewed_at(last: Attempt) -> int:
+def renewed_at(last: Attempt, now_s: float) -> int:
     """Graded audits in the pool with which a proof of audits is made anew; `last`: the attempt that tested rows last.
 
-    The first one after an alarm is made on few audits, is cautious for it, and would be so until the next alarm.
+    The first one after an alarm is made on few audits, is cautious for it, and would be so until the next alarm. So
+    would one that was made while a tier did badly, for no alarm tells that it does well again: once it is
+    `RENEWED_DAYS` old, as many new audits are enough as can be tested alone.
     """
     if last.result != "active":
         return int(last.evidence.get("wanted") or 0)
-    return int(last.evidence["graded"]) + round(NEW_AT_MOST * int(last.evidence["n"]))
+    times = NEW_AT_MOST if now_s - last.at_s < RENEWED_DAYS * DAY_S else MORE
+    return int(last.evidence["graded"]) + round(times * int(last.evidence["n"]))

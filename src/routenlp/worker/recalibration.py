@@ -368,7 +368,7 @@ class Recalibrator:
         """Graded audits in the pool with which a proof is made anew; None where no audits made it."""
         pool_s = self.pool_s(now, task)
         tested = [a for a in recalibrations.attempts(self.connection, task) if a.tested and a.at_s >= pool_s]
-        return None if not tested or self._paper else renewed_at(tested[-1])
+        return None if not tested or self._paper else renewed_at(tested[-1], self.clock())
 
     def _coverage(self, task: str) -> float | None:
         """Of the newest audits, the share of right first cheap answers that were accepted; None where none was."""

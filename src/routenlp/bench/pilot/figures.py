@@ -203,7 +203,7 @@ class Course:
     before: float | None
     """Quality ratio from the episode's start to its alarm, or to its end."""
     alarm_days: float | None
-    """From its start; None: no alarm."""
+    """From its start; None: no alarm before the next episode that can harm the task."""
     back_days: float | None
     """From the alarm to a policy that was calibrated again; None: none in the episode, or none was needed."""
     during: float | None
@@ -232,7 +232,7 @@ def courses(world: World) -> list[Course]:
 
 def _course(world: World, episode: Episode, task: str) -> Course:
     begin_s, end_s = _span_s(world, episode)
-    alarm_s = _alarm_s(world, task, begin_s, end_s)
+    alarm_s = _alarm_s(world, task, begin_s, min(end_s, _next_start_s(world, episode, task)))
     made = [
         a.at_s
         for a in world.evidence.attempts

@@ -58,7 +58,7 @@ def _of_tasks(world: World) -> list[str]:
     ]
     return out + [
         f"{task} has {found.groups:,} calibration groups, and with under {found.least:,} nothing can be proved: it is "
-        "served by what was seen (EMPIRICAL), and no table claims a certificate of it."
+        "served by what was seen, with a standard error to spare (EMPIRICAL), and no table claims a certificate of it."
         for task, found in world.provable.items()
         if task in world.tasks and found.serve_when == "empirical"
     ]

@@ -9,6 +9,7 @@ from msgspec.structs import replace as replace_setting
 from tests.unit.bench.pilot.made import DAYS, TASK, alarm, calibrated, evidence, in_fallback, world
 
 from routenlp.bench.pilot import report
+from routenlp.bench.pilot.episodes import Episode, Kind
 from routenlp.bench.pilot.figures import bill, bill_at_top, blind_stretch, called, courses, weeks
 from routenlp.store.sql.reported import ServedPolicy
 
@@ -54,6 +55,13 @@ def test_the_course_of_an_episode():
     assert (course.alarm_days, course.back_days) == (pytest.approx(2.0), pytest.approx(1.0))
     assert course.during == 1.0
     assert course.after.estimate == 1.0
+
+
+def test_an_alarm_belongs_to_the_episode_that_began_last():
+    stays = Episode(Kind.PRICE, 3, None, 0.625)
+    made = world(found=evidence(alarm(9.0)))
+    both = replace(made, plan=replace(made.plan, episodes=(stays, *made.plan.episodes)))
+    assert [course.alarm_days for course in courses(both)] == [None, pytest.approx(2.0)]
 
 
 def test_an_attempt_that_proved_nothing_brings_nobody_back():

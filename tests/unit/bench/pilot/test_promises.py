@@ -32,7 +32,7 @@ def test_what_holds_outside_of_an_episode_was_missed_by_the_detectors_delay():
     found = check(world(dict.fromkeys(range(7, 14), 0.8)), "quality ratio of generated_intent, all weeks")
     assert not found["holds"]
     assert found["why"] == "by the detector's delay: outside of it 1.000"
-    assert check_line(found).startswith("MISSED, by the detector's delay")
+    assert check_line(found).startswith("MISSED (by the detector's delay")
 
 
 def test_what_a_certificate_may_miss_by_chance_is_told_by_its_delta():

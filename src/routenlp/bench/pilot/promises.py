@@ -8,6 +8,7 @@ the interval holds the target. Nothing served by what was seen (EMPIRICAL) is mi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil, floor
 
 from routenlp.bench.frame import at_least, at_most
 from routenlp.bench.pilot import figures
@@ -40,8 +41,8 @@ def price_changes(world: World) -> int:
 def _of_bills(world: World) -> list[Check]:
     few: Bill = bill(world, without_responses(world))
     return [
-        at_most("total bill over always-top, all tasks", round(bill(world).ratio, 4), COST_ALL),
-        at_most("total bill over always-top, without cs_response", round(few.ratio, 4), COST_WITHOUT_RESPONSES),
+        at_most("total bill over always-top, all tasks", _up(bill(world).ratio), COST_ALL),
+        at_most("total bill over always-top, without cs_response", _up(few.ratio), COST_WITHOUT_RESPONSES),
     ]
 
 
@@ -55,12 +56,12 @@ def _of_tasks(world: World) -> list[Check]:
 def _of_weeks(world: World) -> list[Check]:
     measured = [(w, w.outside.estimate) for w in figures.weeks(world) if w.outside.estimate is not None]
     low = [
-        at_least(f"quality ratio of {week.task} in week {week.week}", round(found, 4), QUALITY_OF_WEEKS)
+        at_least(f"quality ratio of {week.task} in week {week.week}", _down(found), QUALITY_OF_WEEKS)
         for week, found in measured
         if found < QUALITY_OF_WEEKS
     ]
     lowest = min((found for _, found in measured), default=0.0)
-    return [*low, at_least("lowest weekly quality ratio of a task", round(lowest, 4), QUALITY_OF_WEEKS)]
+    return [*low, at_least("lowest weekly quality ratio of a task", _down(lowest), QUALITY_OF_WEEKS)]
 
 
 def _of_courses(world: World) -> list[Check]:
@@ -76,7 +77,7 @@ def _of_courses(world: World) -> list[Check]:
 def _of_the_run(world: World) -> list[Check]:
     others = float(max(world.evidence.by_settings - price_changes(world), 0))
     out = [
-        at_most("share of counted queries over their SLA", round(float(missed(world).mean()), 4), SLA),
+        at_most("share of counted queries over their SLA", _up(float(missed(world).mean())), SLA),
         at_most("changes by hand, by the store", float(len(world.evidence.by_hand)), 0.0),
         at_most("changes of settings that are no new price, by the store", others, 0.0),
     ]
@@ -85,8 +86,17 @@ def _of_the_run(world: World) -> list[Check]:
     return [*out, at_most("processor seconds of all threads", round(world.took.processor, 1), LIMITS[world.quick])]
 
 
+def _down(value: float) -> float:
+    """To four digits, against us like the next: nothing holds by rounding."""
+    return floor(value * 1e4) / 1e4
+
+
+def _up(value: float) -> float:
+    return ceil(value * 1e4) / 1e4
+
+
 def _quality(name: str, found: Interval, why: str) -> Check:
-    check = at_least(name, round(found.estimate or 0.0, 4), QUALITY)
+    check = at_least(name, _down(found.estimate or 0.0), QUALITY)
     return check if check["holds"] or not why else {**check, "why": why}
 
 

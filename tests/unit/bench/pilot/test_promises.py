@@ -52,6 +52,13 @@ def test_a_certificate_is_no_excuse_where_the_interval_is_under_the_target():
     assert (found["holds"], "why" in found) == (False, False)
 
 
+def test_nothing_holds_by_rounding():
+    made = world()
+    almost = replace(made.served, quality=np.full(made.served.n, 0.96998))
+    found = check(replace(made, served=almost), "quality ratio of generated_intent, all")
+    assert (found["holds"], found["value"]) == (False, 0.9699)
+
+
 def test_what_holds_needs_no_reason():
     assert "why" not in check(world(), "quality ratio of generated_intent, all")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from routenlp.backends.openai_compatible.completion import Usage
+from routenlp.backends.openai_compatible.completion import Completion, Usage, counted_usage
 from routenlp.backends.remote.breaker import State
 from routenlp.backends.remote.failures import Kind, UpstreamError
 from routenlp.backends.remote.upstream import ByteStream
@@ -23,7 +23,7 @@ from routenlp.cascade.long_input import STRETCHES, Map, Reader, Reduce, Window, 
 from routenlp.cascade.readable import Beyond
 from routenlp.gateway.long_request import LongText, long_text, note_request, readable_in_parts, with_text
 from routenlp.gateway.request import ChatRequest
-from routenlp.gateway.tiers import LiveTier, Whole, held
+from routenlp.gateway.tiers import LiveTier, Whole, answer_of, held
 from routenlp.portfolio.prices import Cached
 from routenlp.portfolio.tiers import Tier
 
@@ -156,15 +156,26 @@ class LongTier:
         if step is None:
             return None
         request = with_text(asked.request, long, step.text)
-        return await self._call(replace(asked, request=request))
+        return await self._call(replace(asked, request=request), self._left_s(asked))
 
     async def _notes(self, asked: _Asked, prompts: Sequence[str], notes: list[Whole]) -> list[Whole]:
-        turn = asyncio.Semaphore(self.window.at_once)
+        """A note on each, in order; every call that was made, and is not known to be free, is added to `notes`.
 
-        async def note(prompt: str) -> Whole:
+        A part that is found too long lets the others end: what they cost is known then.
+        """
+        turn, failures = asyncio.Semaphore(self.window.at_once), list[UpstreamError]()
+
+        async def note(prompt: str) -> Whole | None:
             async with turn:
-                request = note_request(asked.request, prompt, self.window.note_tokens)
-                found = await self._call(replace(asked, request=request, scored=False))
+                if failures:
+                    return None
+                try:
+                    found = await self._note(asked, prompt, notes)
+                except UpstreamError as error:
+                    failures.append(error)
+                    if error.kind is not Kind.TOO_LONG:
+                        raise
+                    return None
             notes.append(found)
             return found
 
@@ -173,13 +184,36 @@ class LongTier:
                 tasks = [group.create_task(note(prompt)) for prompt in prompts]
         except BaseExceptionGroup as failed:
             raise next((e for e in failed.exceptions if isinstance(e, UpstreamError)), failed.exceptions[0]) from None
-        return [task.result() for task in tasks]
+        if failures:
+            raise failures[0]
+        return [found for task in tasks if (found := task.result()) is not None]
 
-    async def _call(self, asked: _Asked) -> Whole:
+    async def _note(self, asked: _Asked, prompt: str, notes: list[Whole]) -> Whole:
+        request = note_request(asked.request, prompt, self.window.note_tokens)
+        one = replace(asked, request=request, scored=False)
+        left_s, begun_s = self._left_s(one), self._clock()
+        try:
+            return await self._call(one, left_s)
+        except (asyncio.CancelledError, UpstreamError) as error:
+            if not isinstance(error, UpstreamError) or error.kind is Kind.TIMEOUT:
+                notes.append(self._broken_off(request, self._clock() - begun_s))
+            raise
+
+    async def _call(self, asked: _Asked, left_s: float | None) -> Whole:
+        return await self.inner.whole(asked.request, scored=asked.scored, limit_s=left_s, last=asked.last)
+
+    def _left_s(self, asked: _Asked) -> float | None:
+        """For the next call; None: there is no limit. Raises `UpstreamError` where it is over."""
         left_s = None if asked.until_s is None else asked.until_s - self._clock()
         if left_s is not None and left_s <= 0.0:
             raise UpstreamError(self.tier.name, Kind.TIMEOUT, "was not done with reading in parts in time")
-        return await self.inner.whole(asked.request, scored=asked.scored, limit_s=left_s, last=asked.last)
+        return left_s
+
+    def _broken_off(self, request: ChatRequest, latency_s: float) -> Whole:
+        """A call that was made, and whose answer nobody waits for: metered by what was sent, for it is billed."""
+        usage = counted_usage(request.everything, "")
+        found = Completion("", "", usage, None, (), empty=True)
+        return Whole(answer_of(self.tier, found, usage, latency_s), found, b"")
 
     def _too_long(self) -> UpstreamError:
         problem = f"holds {self.window.tokens:,} tokens, and the query does not fit"

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 CONNECTION = "routenlp.connection"
 """Among a scope's extensions: the `TimedProtocol` that the request came by."""
+READ_FIRST_S = 0.01
 _HEAD, _CONTINUE, _END = b"HTTP/1.1 ", b"HTTP/1.1 100", b"\r\n\r\n"
 
 
@@ -75,6 +76,10 @@ class TimedProtocol(HttpToolsProtocol):
             due.cancel()
 
     def _late(self) -> None:
+        # A loop that was busy looks at its timers before its sockets: what came in time meanwhile is read first.
+        self._headers_due = self.loop.call_later(READ_FIRST_S, self._too_late)
+
+    def _too_late(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
 

@@ -13,6 +13,7 @@ from tests.gateway import stub as stubs
 from routenlp.backends.openai_compatible import completion
 from routenlp.backends.remote.breaker import State
 from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.portfolio.prices import count_tokens
 
 SENTENCE = "Revenue rose by twelve per cent in the third quarter. "
 LONG = "".join(f"{i}. {SENTENCE}" for i in range(60))
@@ -174,9 +175,8 @@ def test_parts_that_the_endpoint_finds_too_long_are_cut_smaller(stub, tmp_path):
     whole = ask(stub, tmp_path)
     answered = [text for text in prompts(stub) if len(text) <= 1_000]
     assert len(answered) > 5
-    # Parts that were on their way when another one was refused are given up, answered or not.
-    assert 11 * (len(answered) - 8) <= whole.answer.input_tokens <= 11 * len(answered)
-    assert whole.answer.input_tokens % 11 == 0
+    assert whole.answer.input_tokens == 11 * len(answered)
+    assert whole.answer.output_tokens == 3 * len(answered)
 
 
 def test_what_was_thought_to_fit_is_read_in_parts_when_the_endpoint_refuses_it(stub, tmp_path):
@@ -194,15 +194,48 @@ def test_where_it_ends_nowhere_it_is_too_long(stub, tmp_path):
     assert (caught.value.kind, caught.value.paid_usd) == (Kind.TOO_LONG, 0.0)
 
 
-def test_a_part_that_fails_fails_the_tier_and_what_was_paid_is_known(stub, tmp_path):
-    stub.behaviours["it-model"] = stubs.in_turn(None, None, stubs.status(500))
+def fails_beside(answered: int):
+    """So many parts are answered. The next one fails as soon as eight others are on their way, which is known to be
+    after the client has those answers, for it reads no more than eight parts side by side."""
+    come = 0
+
+    async def behave(asked):
+        nonlocal come
+        come += 1
+        mine = come
+        if mine <= answered:
+            return web.json_response(stubs.completion(asked))
+        if mine > answered + 1:
+            return await stubs.silent(asked)
+        while come < answered + 8:
+            await asyncio.sleep(0.005)
+        return await stubs.status(500)(asked)
+
+    return behave
+
+
+def sent_usd(stub) -> list[float]:
+    """What reading each prompt costs, where nobody reports tokens."""
+    return [count_tokens(prompt) * 3.0 / 1e6 for prompt in prompts(stub)]
+
+
+@pytest.mark.parametrize("answered", [0, 2])
+def test_where_a_part_fails_those_answered_and_those_broken_off_are_paid(stub, tmp_path, answered):
+    stub.behaviours["it-model"] = fails_beside(answered)
     with pytest.raises(UpstreamError) as caught:
-        ask(stub, tmp_path)
+        ask(stub, tmp_path, LONG * 4)
     assert (caught.value.kind, caught.value.status) == (Kind.STATUS, 500)
-    # Side by side: what the failure overtakes on its way back is given up, and not known to be paid.
-    calls = caught.value.paid_usd / ((11 * 3.0 + 3 * 7.0) / 1e6)
-    assert calls == pytest.approx(round(calls))
-    assert round(calls) in (0, 1, 2)
+    broken_off = sent_usd(stub)[answered + 1 :]
+    assert len(broken_off) == 7
+    assert caught.value.paid_usd == pytest.approx(answered * (11 * 3.0 + 3 * 7.0) / 1e6 + sum(broken_off))
+
+
+def test_parts_that_are_late_are_paid_as_they_were_sent(stub, tmp_path):
+    stub.behaviours["it-model"] = stubs.silent
+    with pytest.raises(UpstreamError) as caught:
+        ask(stub, tmp_path, limit_s=0.5)
+    assert caught.value.kind is Kind.TIMEOUT
+    assert caught.value.paid_usd == pytest.approx(sum(sent_usd(stub)))
 
 
 def test_an_empty_note_is_a_failure_where_another_tier_stands_behind(stub, tmp_path):

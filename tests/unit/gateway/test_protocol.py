@@ -1,12 +1,18 @@
-"""One write a response: what is held of it, and for how long."""
+"""One write a response: what is held of it, and for how long. Limits of time are the client's, not the loop's."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
+import uvicorn
+import uvloop
 
-from routenlp.gateway.protocol import Joining
+from routenlp.gateway.protocol import Joining, timed_protocol
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -50,3 +56,71 @@ def test_a_head_waits_for_its_body_and_no_longer_than_the_round(written, sent):
 
     asyncio.run(write())
     assert socket.sent == sent
+
+
+async def says_ok(scope, receive, send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@contextlib.contextmanager
+def others(loop: asyncio.AbstractEventLoop, meanwhile: Callable[[], None], busy_s: float) -> Iterator[None]:
+    """Another connection keeps the loop busy for so long, from its next round on; `meanwhile` is done in that time."""
+    here, there = socket.socketpair()
+
+    def read() -> None:
+        here.recv(1)
+        meanwhile()
+        time.sleep(busy_s)
+
+    loop.add_reader(here, read)
+    there.send(b"x")
+    try:
+        yield
+    finally:
+        loop.remove_reader(here)
+        here.close()
+        there.close()
+
+
+def all_said(client: socket.socket) -> bytes:
+    client.settimeout(5)
+    try:
+        return client.recv(1 << 16)
+    except ConnectionResetError:
+        return b""
+
+
+def answer_to(sent: bytes, header_timeout_s: float, busy_s: float) -> bytes:
+    """What a client reads that connects, and sends all of `sent` while the server's loop is busy with other things."""
+
+    async def serve() -> bytes:
+        accepts = asyncio.Event()
+
+        class Noticed(timed_protocol(header_timeout_s)):  # type: ignore[misc]
+            def connection_made(self, transport) -> None:
+                super().connection_made(transport)
+                accepts.set()
+
+        config = uvicorn.Config(says_ok, http=Noticed, lifespan="off", log_config=None)
+        config.load()
+        state = uvicorn.server.ServerState()
+        loop = asyncio.get_running_loop()
+        made = await loop.create_server(lambda: Noticed(config, state, {}), "127.0.0.1", 0)
+        with socket.create_connection(made.sockets[0].getsockname()) as client:
+            await accepts.wait()
+            with others(loop, lambda: client.sendall(sent), busy_s):
+                said = await asyncio.to_thread(all_said, client)
+        made.close()
+        return said
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serve())
+
+
+def test_headers_that_came_in_time_are_read_however_busy_the_loop_was():
+    assert answer_to(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", 0.05, busy_s=0.2).startswith(b"HTTP/1.1 200")
+
+
+def test_headers_that_do_not_end_are_not_waited_for():
+    assert answer_to(b"GET / HTTP/1.1\r\nhost:", 0.05, busy_s=0.0) == b""

@@ -73,8 +73,9 @@ class RecordWriter:
 
     @property
     def depth(self) -> int:
-        """Records that wait."""
-        return len(self._queue) + len(self._batch)
+        """Records that wait: all that were taken, and are not on disk yet."""
+        with self._lock:
+            return len(self._queue) + len(self._batch)
 
     @property
     def running(self) -> bool:
@@ -158,7 +159,7 @@ class RecordWriter:
         """One batch, one transaction. A batch is forgotten when it is on disk, and not before."""
         self._wake.clear()
         if not self._batch:
-            self._batch = self._take()
+            self._take()
         pending = self._ledger.take_pending() if self._ledger else None
         now_s = self._clock()
         try:
@@ -171,13 +172,12 @@ class RecordWriter:
         if self._ledger and pending and pending.sums:
             self._ledger.committed(pending)
 
-    def _take(self) -> list[Record]:
+    def _take(self) -> None:
         with self._lock:
-            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-            self._content_bytes -= sum(map(_content_bytes, batch))
+            self._batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            self._content_bytes -= sum(map(_content_bytes, self._batch))
             if self._queue:
                 self._wake.set()
-        return batch
 
     def _store(self, pending: PendingSpend | None, now_s: float) -> None:
         rows = self._rows()

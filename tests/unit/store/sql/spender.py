@@ -1,6 +1,7 @@
 """A process that spends and records until it is killed, and tells its parent what it was promised.
 
-`python spender.py STORE PAUSE_S`: a line `charge NANOS` after each settlement, `trace ID SECONDS` after each put.
+`python spender.py STORE PAUSE_S`: a line `charge NANOS` after each settlement, `trace ID SECONDS WAITING` after each put,
+with how many traces were not on disk yet.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def spend_until_killed(store: Path, pause_s: float) -> None:
         say("charge 1100000")
         name = new_trace_id(time.time(), os.urandom(10))
         if record.writer.put(made_trace(name, at_s=time.time())):
-            say(f"trace {name} {time.monotonic()}")
+            say(f"trace {name} {time.monotonic()} {record.writer.depth}")
         time.sleep(pause_s)
 
 

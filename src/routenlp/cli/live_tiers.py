@@ -43,7 +43,9 @@ class LiveTiers:
         except ApiError as exc:
             raise BackendError(f"tier {tier!r}", "cannot be asked what was stored", "Nothing to do.") from exc
         whole = await self.live.tiers[tier].whole(asked, scored=True, limit_s=None, last=True)
-        return Asked(whole.answer, _model(whole.body), self._score(whole.answer, asked, task))
+        served = self.live.tasks.get(task)
+        tokens = whole.kept_tokens() if served is not None and tier in served.keeps else None
+        return Asked(whole.answer, _model(whole.body), self._score(whole.answer, asked, task), tokens)
 
     def _score(self, answer: Answer, request: ChatRequest, task: str) -> float | None:
         """As the gateway would have scored it, with the route that a score may lean on."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from msgspec.structs import replace as replace_usage
 
+from routenlp.backends.kept_tokens import packed
 from routenlp.backends.openai_compatible import completion
 from routenlp.backends.openai_compatible.completion import Usage, counted_usage
 from routenlp.backends.openai_compatible.joined import joined
@@ -57,19 +58,23 @@ def commits_at(tier: LiveTier, request: ChatRequest, served: Served) -> bool:
 def with_commits(served: Mapping[str, Served], settings: Settings, policy: Policy | None) -> dict[str, Served]:
     """Each task with the tiers whose streams are released at a commit point: where the settings ask for it, and the
     policy has a commit rule, at the point that they name where they name one. Else it is buffered, and the log says so.
+
+    A rule that decides nothing is one that could not be proved any more: audits keep what it needs to be proved again.
     """
     out = dict(served)
     for name, its in served.items():
         given = settings.tasks.get(name)
         asked = (given.streaming if given is not None else None) or settings.gateway.streaming
-        if asked != "commit" or not its.routed or policy is None:
+        if asked != "commit" or policy is None:
             continue
         at = given.commit_at if given is not None else None
         rules = policy.stop_rule.commits.get(name, {}) if isinstance(policy.stop_rule, Committing) else {}
-        tiers = frozenset(tier for tier, rule in rules.items() if rule.decides and _is_at(rule.point, at))
-        if tiers:
-            out[name] = replace(its, commits=tiers)
-        elif given is not None and given.streaming == "commit":
+        at_point = {tier: rule for tier, rule in rules.items() if _is_at(rule.point, at)}
+        commits = frozenset(tier for tier, rule in at_point.items() if rule.decides and its.routed)
+        out[name] = replace(its, commits=commits, keeps=frozenset(at_point))
+        if not its.routed or commits:
+            continue
+        if given is not None and given.streaming == "commit":
             _LOG.warning("%s is to commit, and the policy has no such commit rule for it: streams are buffered", name)
     return out
 
@@ -116,6 +121,11 @@ class _Held:
         course = self.course
         course.upstream_s += course.clock() - self.begun_s
         course.streamed(self.tier.tier, self.usage(), course.clock() - self.begun_s, error, accepted=False)
+
+    def keep(self) -> None:
+        """What an audit needs to know of the tokens of the answer, which has ended."""
+        if self.course.keeps(self.name) and (tokens := self.meter.tokens()) is not None:
+            self.course.keep(self.name, packed("".join(self.meter.text), *tokens))
 
     def answer(self) -> Answer:
         """As far as it came."""
@@ -188,6 +198,7 @@ def _moved(held: _Held, verdict: Judged) -> Passing | Ask | Done:
     if isinstance(verdict, Escalate):
         moved = cancelled(held.policy, held.ask, held.answer(), verdict)
     else:
+        held.keep()
         whole = course.wholes[held.name] = _whole(passing, held.answer())
         moved = advance(held.policy, held.ask, whole.answer)
     steps = moved.steps if isinstance(moved, Ask) else moved.trace.steps
@@ -221,6 +232,8 @@ def _ended(held: _Held, verdict: Release) -> None:
     assert held.passing is not None
     course, streamed = held.course, held.passing.streamed
     course.streamed(held.tier.tier, held.usage(), course.clock() - held.begun_s, streamed.error)
+    if streamed.error is None:
+        held.keep()
     try:
         course.scored(released(held.policy, held.ask, held.answer(), verdict).trace.steps[-1])
     except Exception:  # noqa: BLE001  (the answer is out: a score for the record is never its loss)

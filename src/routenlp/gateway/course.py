@@ -52,6 +52,8 @@ class Course:
     """Time that tiers took."""
     commits: bool = False
     """Whether cheap tiers are asked for streams that are released at a commit point."""
+    tokens: dict[str, str] = field(default_factory=dict)
+    """Of an audited request, by tier, what a commit rule is proved on (`backends.kept_tokens`)."""
     first_token_s: float | None = None
     """Until the first event of a stream was sent; None where none was."""
 
@@ -84,6 +86,8 @@ class Course:
         answer = whole.answer
         self.upstream_s += answer.latency_s
         self.wholes[answer.tier] = whole
+        if self.keeps(answer.tier):
+            self.keep(answer.tier, whole.kept_tokens())
         usage = whole.completion.usage
         self.steps.append(
             StepRecord(
@@ -95,6 +99,15 @@ class Course:
                 cached_tokens=usage.cached.read if usage is not None else 0,
             )
         )
+
+    def keeps(self, tier: str) -> bool:
+        """Whether what is known of the tokens of its answer goes on record."""
+        return self.audited and tier in self.aim.served.keeps
+
+    def keep(self, tier: str, tokens: str | None) -> None:
+        """Of an answer that is whole; None where nothing is known of its tokens."""
+        if tokens is not None:
+            self.tokens[tier] = tokens
 
     def streamed(self, tier: Tier, usage: Usage, latency_s: float, error: str | None, *, accepted: bool = True) -> None:
         """A tier gave a stream, or as much of one as came."""

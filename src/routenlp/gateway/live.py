@@ -45,6 +45,8 @@ class Served:
     """An alarm is open, and the settings let the last certificate serve on."""
     commits: frozenset[str] = frozenset()
     """Tiers whose streams are released at a commit point; empty where the task is buffered."""
+    keeps: frozenset[str] = frozenset()
+    """Tiers of whose answers audits keep what a commit rule is proved on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -100,4 +100,4 @@ def content_of(request: ChatRequest, course: Course, live: Live, streamed: Mappi
     asked = {name: msgspec.json.decode(raw) for name, raw in request.fields.items() if name not in _ABOUT_US}
     if about := {name: request.metadata[name] for name in _ABOUT_QUERIES if name in request.metadata}:
         asked["metadata"] = about
-    return Content(asked, answers | dict(streamed), request.size_bytes)
+    return Content(asked, answers | dict(streamed), request.size_bytes, dict(course.tokens))

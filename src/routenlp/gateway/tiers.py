@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from routenlp.backends.kept_tokens import packed
 from routenlp.backends.openai_compatible import completion
 from routenlp.backends.openai_compatible.body import Wanted, upstream_body, without
 from routenlp.backends.openai_compatible.completion import Completion, Usage
@@ -27,6 +28,13 @@ class Whole(msgspec.Struct, frozen=True, eq=False):
     completion: Completion
     body: bytes
     """As the client gets it."""
+    scored: bytes | None = None
+    """As the endpoint sent it, with log-probabilities, where it was asked for them."""
+
+    def kept_tokens(self) -> str | None:
+        """What a commit rule needs to know of its tokens (`backends.kept_tokens`); None where they are not known."""
+        tokens = completion.read_tokens(self.scored) if self.scored is not None else None
+        return None if tokens is None else packed(self.answer.text, *tokens)
 
 
 class LiveTier(Protocol):
@@ -144,7 +152,8 @@ class OpenAITier:
             raise UpstreamError(self._tier.name, Kind.GARBAGE, "answered with no chat completion that says anything")
         usage = found.usage or completion.counted_usage(request.everything, found.text)
         shown = completion.without_logprobs(body) if asks else body
-        return Whole(answer_of(self._tier, found, usage, latency_s), found, shown)
+        scored_body = body if found.token_probs is not None else None
+        return Whole(answer_of(self._tier, found, usage, latency_s), found, shown, scored_body)
 
     async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> ByteStream:
         """A stream with its first bytes."""

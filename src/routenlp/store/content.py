@@ -47,6 +47,12 @@ class ContentPolicy:
         rules = [(_SECRET, "[secret]"), *((_RULES[name], f"[{name}]") for name in self.redact)]
         return _over_texts(value, lambda text: _redacted(text, rules))
 
+    def cleaned_answers(self, answers: Mapping[str, str], tokens: Mapping[str, str]) -> dict[str, object]:
+        """Both as they are stored: what is known of the tokens of an answer that is changed by it is left out."""
+        clean = {tier: self.clean(text) for tier, text in answers.items()}
+        kept = {tier: its for tier, its in tokens.items() if tier in answers and clean[tier] == answers[tier]}
+        return {"answers": clean, "tokens": kept} if kept else {"answers": clean}
+
     def oldest_kept_s(self, now_s: float) -> float:
         """Content older than this is deleted."""
         return now_s - self.retain_days * DAY_S

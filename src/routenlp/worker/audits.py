@@ -44,6 +44,17 @@ class Asked:
     """As the endpoint named it."""
     score: float | None
     """As the policy in force scores it."""
+    tokens: str | None = None
+    """What a commit rule is proved on (`backends.kept_tokens`), where the task is to commit and the tier gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What is stored of it: of one that failed no text."""
+
+    answer: TierAnswer
+    text: str | None = None
+    tokens: str | None = None
 
 
 class Tiers(Protocol):
@@ -136,7 +147,7 @@ class AuditRunner:
         written = max((step["output_tokens"] or 0 for step in audit.steps), default=0) or ASSUMED_TOKENS
         return sum(self.tiers.prices[tier].cost_usd(read, written) for tier in tiers)
 
-    async def _ask(self, tier: str, audit: Audit) -> tuple[TierAnswer, str | None]:
+    async def _ask(self, tier: str, audit: Audit) -> _Stored:
         assert audit.request is not None  # looked at before
         begun_s = self.clock()
         try:
@@ -144,22 +155,23 @@ class AuditRunner:
         except BackendError as error:
             # Its words may quote the query; the kind of error does not.
             word = str(getattr(error, "kind", type(error).__name__))
-            return TierAnswer(tier, True, None, None, 0.0, self.clock() - begun_s, error=word), None
+            return _Stored(TierAnswer(tier, True, None, None, 0.0, self.clock() - begun_s, error=word))
         answer = asked.answer
         tokens = answer.input_tokens, answer.output_tokens
         paid = answer.cost_usd, answer.latency_s
-        return TierAnswer(tier, True, *tokens, *paid, asked.score, asked.model), answer.text
+        return _Stored(TierAnswer(tier, True, *tokens, *paid, asked.score, asked.model), answer.text, asked.tokens)
 
-    def _put_down(self, audit: Audit, served: list[TierAnswer], asked: list[tuple[TierAnswer, str | None]]) -> str:
-        failed = [answer for answer, _ in asked if answer.error is not None]
+    def _put_down(self, audit: Audit, served: list[TierAnswer], asked: list[_Stored]) -> str:
+        failed = [one.answer for one in asked if one.answer.error is not None]
         state: audits.State = "answered"
         reason = None
         if failed:
             never = any(answer.error == TOO_LONG for answer in failed)
             state = "missing" if never or audit.tries >= TRIES else "pending"
             reason = f"tier_failed: {failed[0].tier} {failed[0].error}"
-        texts = {answer.tier: text for answer, text in asked if text is not None}
-        answers, now_s = [*served, *(answer for answer, _ in asked)], self.clock()
+        texts = {one.answer.tier: one.text for one in asked if one.text is not None}
+        tokens = {one.answer.tier: one.tokens for one in asked if one.tokens is not None}
+        answers, now_s = [*served, *(one.answer for one in asked)], self.clock()
         audits.put_answers(
             self.connection,
             audit,
@@ -170,6 +182,7 @@ class AuditRunner:
             state=state,
             reason=reason,
             again_s=now_s + AGAIN_S * 4.0**audit.tries if state == "pending" else None,
+            tokens=tokens,
         )
         return "failed" if state == "pending" else state
 

@@ -23,6 +23,11 @@ class TokenLogprob(msgspec.Struct):
         """
         return self.token == "" and self.bytes in _NO_BYTES
 
+    @property
+    def probability(self) -> float:
+        """In [0, 1]."""
+        return math.exp(self.logprob) if self.logprob < 0.0 else 1.0
+
 
 class _Logprobs(msgspec.Struct):
     content: list[TokenLogprob] | None = None
@@ -60,6 +65,7 @@ class _Details(msgspec.Struct):
 _COMPLETION = msgspec.json.Decoder(_Completion)
 _USAGE = msgspec.json.Decoder(_Tokens | None)
 _DETAILS = msgspec.json.Decoder(_Details | None)
+_BYTES = msgspec.json.Decoder(list[int] | None)
 _NULL = msgspec.Raw(b"null")
 _NO_BYTES = (_NULL, msgspec.Raw(b"[]"))
 _LOGPROBS = msgspec.json.Decoder(_Logprobs | None)
@@ -160,6 +166,28 @@ def call_ids(calls: list[dict[str, msgspec.Raw]] | None) -> list[str]:
         except (KeyError, msgspec.DecodeError, RecursionError):
             continue
     return found
+
+
+def read_tokens(body: bytes) -> tuple[list[float], list[int]] | None:
+    """Of each token its probability, and the bytes that it adds; None where there is not one choice that has them."""
+    try:
+        (choice,) = _COMPLETION.decode(body).choices
+        found = _LOGPROBS.decode(choice.logprobs)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    tokens = [token for token in (found.content or [] if found is not None else []) if not token.ends]
+    return [token.probability for token in tokens], [len(said_by(token)) for token in tokens]
+
+
+def said_by(token: TokenLogprob) -> bytes:
+    """What it adds to the text, half a character included where its bytes are given."""
+    try:
+        given = _BYTES.decode(token.bytes)
+        if given is not None:
+            return bytes(given)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        pass
+    return (token.token or "").encode("utf-8", "replace")
 
 
 def without_logprobs(body: bytes) -> bytes:

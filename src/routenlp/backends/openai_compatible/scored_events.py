@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import msgspec
 
-from routenlp.backends.openai_compatible.completion import TokenLogprob
+from routenlp.backends.openai_compatible.completion import TokenLogprob, said_by
 from routenlp.backends.openai_compatible.events import Meter
 from routenlp.backends.remote.sse import cut, data_of
 
@@ -32,7 +31,6 @@ class _Chunk(msgspec.Struct):
 _CHUNK = msgspec.json.Decoder(_Chunk)
 _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RAWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_BYTES = msgspec.json.Decoder(list[int] | None)
 _NULL = msgspec.Raw(b"null")
 
 
@@ -69,6 +67,10 @@ class ScoredMeter(Meter):
             end += self._sizes[tokens - 1]
             yield self._said[:end].decode("utf-8", "ignore"), tuple(self.token_probs[:tokens])
 
+    def tokens(self) -> tuple[list[float], list[int]] | None:
+        """Of each token its probability, and the bytes that it adds; None where something was said without."""
+        return (self.token_probs, self._sizes) if self._scored is None else None
+
     def _passes(self, event: bytes) -> bool:
         passes = super()._passes(event)
         data = data_of(event)
@@ -96,8 +98,8 @@ class ScoredMeter(Meter):
     def _take(self, token: TokenLogprob) -> None:
         if token.ends:
             return
-        said = _bytes_of(token)
-        self.token_probs.append(math.exp(token.logprob) if token.logprob < 0.0 else 1.0)
+        said = said_by(token)
+        self.token_probs.append(token.probability)
         self._sizes.append(len(said))
         self._said += said
 
@@ -114,14 +116,3 @@ class ScoredMeter(Meter):
             if choice.get("logprobs", _NULL) != _NULL:
                 choice["logprobs"] = None
         return b"data: " + msgspec.json.encode({**fields, "choices": choices})
-
-
-def _bytes_of(token: TokenLogprob) -> bytes:
-    """What the token adds, half a character included where its bytes are given."""
-    try:
-        given = _BYTES.decode(token.bytes)
-        if given is not None:
-            return bytes(given)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        pass
-    return (token.token or "").encode("utf-8", "replace")

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -87,6 +88,8 @@ class Audit:
     """Texts by tier, as far as they are there."""
     redacted: bool
     """Whether the request was changed before it was stored."""
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    """By tier, what is known of the tokens of its answer (`backends.kept_tokens`)."""
 
 
 def claim(connection: sqlite3.Connection, state: State, worker: str, *, now_s: float, most: int = 1) -> list[Audit]:
@@ -117,6 +120,7 @@ def read_audit(connection: sqlite3.Connection, trace_id: str) -> Audit:
         content.get("request"),
         content.get("answers", {}),
         content.get("redacted", False),
+        content.get("tokens", {}),
     )
 
 
@@ -131,20 +135,22 @@ def put_answers(
     state: State,
     reason: str | None = None,
     again_s: float | None = None,
+    tokens: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Stores answers, their redacted texts beside the request, what they cost, and what became of the audit.
 
-    `again_s`: until then nobody takes it.
+    `again_s`: until then nobody takes it. `tokens`: by tier, what is known of the tokens of its text.
     """
     paid = [answer for answer in answers if answer.asked_again]
     with transaction(connection):
         for a in answers:
-            tokens = a.input_tokens, a.output_tokens, nanos(a.cost_usd)
-            row = (audit.trace_id, a.tier, now_s, int(a.asked_again), a.model, *tokens, a.latency_s, a.score, a.error)
+            paid_for = a.input_tokens, a.output_tokens, nanos(a.cost_usd)
+            row = (audit.trace_id, a.tier, now_s, int(a.asked_again), a.model, *paid_for, a.latency_s, a.score, a.error)
             connection.execute(statements.PUT_AUDIT_ANSWER, row)
         if texts and audit.request is not None:
-            every = {**audit.answers, **texts}
-            body = {"request": audit.request, "answers": policy.clean(every)}
+            known = {tier: its for tier, its in audit.tokens.items() if tier not in texts}
+            answers_kept = policy.cleaned_answers({**audit.answers, **texts}, {**known, **tokens})
+            body = {"request": audit.request, **answers_kept}
             if audit.redacted:
                 body["redacted"] = True
             connection.execute(statements.SET_CONTENT, (msgspec.json.encode(body).decode(), audit.trace_id))

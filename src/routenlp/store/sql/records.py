@@ -54,6 +54,8 @@ class Content:
     """By tier."""
     size_bytes: int = 0
     """About how much memory it takes, such as the length of the request's body: what waits is bounded by it."""
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    """By tier, what is known of an answer's tokens, as `backends.kept_tokens` packs it."""
 
 
 class TraceRecord(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ def rows_of(record: Record, policy: ContentPolicy) -> list[tuple[str, Row]]:
     kept = record.content is not None and policy.keeps(audited=record.audited)
     if record.content is not None and kept:
         request = policy.clean(record.content.request)
-        body = {"request": request, "answers": policy.clean(record.content.answers)}
+        body = {"request": request, **policy.cleaned_answers(record.content.answers, record.content.tokens)}
         if request != record.content.request:
             body["redacted"] = True
         rows.append(("content", (_plain(record.id), record.at_s, _json(body))))

@@ -263,6 +263,11 @@ class Settings(_Frozen, frozen=True):
     seed: int = 0
     """Of everything that draws: samples, fits, bootstraps."""
 
+    def streaming_of(self, task: str) -> Literal["buffered", "commit"]:
+        """How its streams are served, as far as the policy can."""
+        given = self.tasks.get(task)
+        return (given.streaming if given is not None else None) or self.gateway.streaming
+
     def top_of(self, task: str) -> str:
         """The last tier that `task` allows: what its other tiers are compared with."""
         given = self.tasks.get(task)

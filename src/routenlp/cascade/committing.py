@@ -64,8 +64,7 @@ class Committing:
 
     def without(self, task: str) -> StopRule:
         """The same with this task's streams buffered."""
-        left = {name: by_tier for name, by_tier in self.commits.items() if name != task}
-        return Committing(self.rule, self.tiers, left) if left else self.rule
+        return committed(self, self.tiers, task, {})
 
     def parts(self) -> Parts:
         """For storage, with the rule's inside."""
@@ -84,6 +83,16 @@ class Committing:
             for task, by_tier in meta["commits"].items()
         }
         return cls(build(unwrapped(parts)), tuple(meta["tiers"]), commits)
+
+
+def committed(rule: StopRule, tiers: tuple[str, ...], task: str, commits: Mapping[str, CommitRule]) -> StopRule:
+    """`rule` with these commit rules of `task`, by tier, and those of other tasks that it had. `tiers`: of the policy.
+
+    Without any it is `rule` without those of the task.
+    """
+    inner, others = (rule.rule, rule.commits) if isinstance(rule, Committing) else (rule, {})
+    every = {**others, task: commits} if commits else {name: its for name, its in others.items() if name != task}
+    return Committing(inner, tiers, every) if every else inner
 
 
 def commit_rule(rule: StopRule, task: str, tier: str) -> CommitRule | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from routenlp.cli.screen import open_console, show_lines, write_json
 from routenlp.cli.serve import settings_file
@@ -65,8 +66,19 @@ def attempt_words(attempt: Attempt) -> list[str]:
     served = "would serve" if attempt.version is None else f"serves as policy {attempt.version}"
     return [
         f"{tasks}: {found['status']} on {found['n']:,} audits, by {found['method']} at delta "
-        f"{found['level']:.4f}; policy {found['step']} of {found['policies']} {served}.{price}"
+        f"{found['level']:.4f}; policy {found['step']} of {found['policies']} {served}.{price}",
+        *streams_words(found),
     ]
+
+
+def streams_words(found: Mapping[str, Any]) -> list[str]:
+    """What became of the task's commit rules, by the evidence; nothing where it has none."""
+    commit = found.get("commit")
+    if commit is None:
+        return []
+    if not commit["proved"]:
+        return [f"Streams are buffered until a commit rule is proved again. {commit['reason']}"]
+    return [f"Streams commit, proved on {commit['n']:,} audits: {commit['released']:.0%} are released early."]
 
 
 def _needed(found: Mapping[str, object]) -> str:

@@ -64,8 +64,7 @@ def with_commits(served: Mapping[str, Served], settings: Settings, policy: Polic
     out = dict(served)
     for name, its in served.items():
         given = settings.tasks.get(name)
-        asked = (given.streaming if given is not None else None) or settings.gateway.streaming
-        if asked != "commit" or policy is None:
+        if settings.streaming_of(name) != "commit" or policy is None:
             continue
         at = given.commit_at if given is not None else None
         rules = policy.stop_rule.commits.get(name, {}) if isinstance(policy.stop_rule, Committing) else {}

@@ -9,11 +9,12 @@ whatever the judge is worth; without such a part nothing is proved.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from routenlp.backends.kept_tokens import Tokens
 from routenlp.conformal.conclude import Test, conclude
 from routenlp.conformal.first_testable import first_testable
 from routenlp.conformal.groups import ROWS_A_GROUP, Units, group_units, row_units, rows_to_take
@@ -50,6 +51,8 @@ class AuditRow:
     judged: Mapping[str, float] | None
     gold_propensity: float | None
     """Of being drawn for gold; None where no draw has reached it."""
+    tokens: Mapping[str, Tokens] = field(default_factory=dict)
+    """By tier, what is known of the tokens of its answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

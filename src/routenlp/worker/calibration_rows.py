@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from routenlp.backends.kept_tokens import unpacked
 from routenlp.cascade.policy import Policy
 from routenlp.replay.audited import AuditRow
 from routenlp.replay.rungs import KeptLadder, fresh
@@ -98,7 +99,9 @@ def _row(connection: sqlite3.Connection, policy: Policy, audit: GradedAudit) -> 
     scores = {tier: audit.answers[tier].score for tier in tiers}
     gold = _of_gold(audit)
     judged = _of(audit, lambda quality: quality.judged)
-    return AuditRow(audit.trace_id, audit.group, query, answers, scores, gold, judged, audit.gold_propensity)
+    known = {tier: unpacked(kept, answers[tier].text) for tier, kept in stored.tokens.items() if tier in answers}
+    tokens = {tier: its for tier, its in known.items() if its is not None}
+    return AuditRow(audit.trace_id, audit.group, query, answers, scores, gold, judged, audit.gold_propensity, tokens)
 
 
 def _answer(policy: Policy, tier: str, text: str, known: TierAnswer) -> Answer:

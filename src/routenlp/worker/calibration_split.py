@@ -45,7 +45,8 @@ class Split:
 
 
 def split_audits(found: Gathered, tested: Sequence[Mapping[str, Any]], pool_s: float, newest: int | None) -> Split:
-    """`tested`: evidence of earlier attempts, the oldest first. `newest`: so many at most; None: all of the pool.
+    """`tested`: evidence of earlier attempts, the oldest first. `newest`: so many at most; None: all of the pool. An
+    attempt that tested streams too was two looks.
 
     Once as many audits are new as the last attempt tested, the new ones are tested alone.
     """
@@ -60,7 +61,8 @@ def split_audits(found: Gathered, tested: Sequence[Mapping[str, Any]], pool_s: f
         guides = [i for i in pool if is_guide(found.rows[i].id)]
         earlier, pool = [*earlier, *guides], [i for i in pool if not is_guide(found.rows[i].id)]
     first = found.at_s[pool[0]] if pool else None
-    looks = sum(first is not None and look["last_s"] >= first for look in tested)
+    seen = [look for look in tested if first is not None and look["last_s"] >= first]
+    looks = sum(1 + look.get("commit", {}).get("tested", False) for look in seen)
     last = found.at_s[pool[-1]] if pool else None
     rows, guide = (tuple(found.rows[i] for i in part) for part in (pool, earlier))
     return Split(rows, guide, looks, first, last, len(guides))

@@ -45,6 +45,7 @@ from routenlp.worker.calibration_split import (
     renewed_at,
     split_audits,
 )
+from routenlp.worker.commit_again import commit_again
 from routenlp.worker.in_force import InForce, PoliciesInForce
 from routenlp.worker.missing import graded_wanted, missing_words, too_many_to_prove
 from routenlp.worker.renewed import Renewal, write_renewed
@@ -242,9 +243,12 @@ class Recalibrator:
             return self._ended(reason, "not proved", evidence | {"reason": cost, "labels_needed": None})
         if not walked.step:
             return self._ended(reason, "not proved", evidence)
+        again = commit_again(now.policy, tasks, rungs, split, asked, missing, self.settings)
+        evidence, walked = {**evidence, **again.evidence}, again.walked or walked
         if held is None:
             return self._ended(reason, "active", evidence)
-        renewal = Renewal(tasks, rungs[walked.step], walked.verdict, datetime.fromtimestamp(self.clock(), UTC))
+        at = datetime.fromtimestamp(self.clock(), UTC)
+        renewal = Renewal(tasks, rungs[walked.step], walked.verdict, at, again.commits)
         return self._activate(now, reason, renewal, evidence, held)
 
     def _gold_lacking(self, found: Gathered, pool_s: float, split: Split) -> int:

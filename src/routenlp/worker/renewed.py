@@ -7,13 +7,14 @@ that was void, or that says something of a changed task or of one with an open a
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from routenlp import wiring
-from routenlp.cascade.committing import Committing
+from routenlp.cascade.commit import CommitRule
+from routenlp.cascade.committing import Committing, committed
 from routenlp.cascade.policy import Policy
 from routenlp.conformal.certificate import UNBOUND, Certificate, ProvedFor, issue, to_json, voided_by
 from routenlp.conformal.verdict import Verdict
@@ -35,6 +36,8 @@ class Renewal:
     rung: Rung
     verdict: Verdict
     issued_at: datetime
+    commits: Mapping[str, Mapping[str, CommitRule]] = field(default_factory=dict)
+    """By task and tier, what was proved with the rung, and what was set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def kept_ladders(folder: Path) -> dict[str, KeptLadder]:
 def write_renewed(folder: Path, into: Path, policy: Policy, renewal: Renewal, alarmed: Collection[str]) -> Renewed:
     """`policy`: the one in `folder`, as it serves. `into` must not exist."""
     whole = (folder / wiring.POLICY).is_dir()
-    bare = replace(policy, stop_rule=_at_rung(policy.stop_rule, renewal), certificates={})
+    bare = replace(policy, stop_rule=_at_rung(policy.stop_rule, renewal, policy.portfolio.names), certificates={})
     proved = bare.proved_for() if whole else replace(bare.proved_for(), models=UNBOUND)
     over = renewal.tasks if len(renewal.tasks) > 1 else ()
     own = {task: issue(task, renewal.verdict, proved, renewal.issued_at, over) for task in renewal.tasks}
@@ -99,9 +102,9 @@ def carried(
     }
 
 
-def _at_rung(rule: StopRule, renewal: Renewal) -> StopRule:
+def _at_rung(rule: StopRule, renewal: Renewal, tiers: tuple[str, ...]) -> StopRule:
     for task in renewal.tasks:
-        rule = at_rung(rule, task, renewal.rung)
+        rule = committed(at_rung(rule, task, renewal.rung), tiers, task, renewal.commits.get(task, {}))
     return rule
 
 
@@ -109,6 +112,6 @@ def _trained(folder: Path, renewal: Renewal, certificates: dict[str, Certificate
     """What `routenlp train` wrote, with another rule and other proofs: its costs are priced where it is read."""
     parts = artefacts.read(folder)
     stored, commits = stored_rule(parts["stop_rule"])
-    rule = _at_rung(Committing(stored, stored.tiers, commits) if commits else stored, renewal)
+    rule = _at_rung(Committing(stored, stored.tiers, commits) if commits else stored, renewal, stored.tiers)
     texts = {task: to_json(certificate) for task, certificate in sorted(certificates.items())}
     return {**parts, "stop_rule": rule.parts(), "proof": Parts("proof/certificates", {}, {"certificates": texts})}

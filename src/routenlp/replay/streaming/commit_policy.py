@@ -13,7 +13,7 @@ from datetime import datetime
 import numpy as np
 
 from routenlp.cascade.commit import CommitPoint, CommitRule
-from routenlp.cascade.committing import Committing
+from routenlp.cascade.committing import Committing, committed
 from routenlp.cascade.policy import Policy
 from routenlp.conformal.certificate import UNBOUND, Certificate, ProvedFor, issue, voided_by
 from routenlp.conformal.verdict import Status, Verdict
@@ -86,9 +86,8 @@ def commit_policy(
 def _with(policy: Policy, place: tuple[str, str], rule: CommitRule) -> Policy:
     task, tier = place
     before = policy.stop_rule
-    inner, others = (before.rule, before.commits) if isinstance(before, Committing) else (before, {})
-    mine = {**others.get(task, {}), tier: rule}
-    committing = Committing(inner, policy.portfolio.names, {**others, task: mine})
+    mine = before.commits.get(task, {}) if isinstance(before, Committing) else {}
+    committing = committed(before, policy.portfolio.names, task, {**mine, tier: rule})
     return replace(policy, stop_rule=committing, certificates={})
 
 

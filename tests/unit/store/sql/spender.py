@@ -1,7 +1,7 @@
 """A process that spends and records until it is killed, and tells its parent what it was promised.
 
-`python spender.py STORE PAUSE_S`: a line `charge NANOS` after each settlement, `trace ID SECONDS WAITING` after each put,
-with how many traces were not on disk yet.
+`python spender.py STORE PAUSE_S`: a line `charge NANOS` after each settlement, `trace ID SECONDS WAITING` after each
+put, with how many traces were not on disk yet.
 """
 
 from __future__ import annotations

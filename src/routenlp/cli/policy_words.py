@@ -21,7 +21,9 @@ _SAID: Mapping[str, Callable[[Evidence], str]] = {
     "first": lambda _: "The first policy: there was none to compare it with.",
     "superseded": lambda e: f"{e['by']} became active.",
     "calibrated": lambda e: "Calibrated: " + "; ".join(f"{p['task']} {p['status']}" for p in e.get("proofs", ())),
-    "recalibration": lambda e: f"Calibrated again ({e['trigger']}): {e['task']} {e['status']} on {e['n']} audits.",
+    "recalibration": lambda e: " ".join(
+        [f"Calibrated again ({e['trigger']}): {e['task']} {e['status']} on {e['n']} audits.", *streams_words(e)]
+    ),
     "by hand": lambda e: f"By hand: {e['reason']}",
     "roll-back": lambda e: f"Taken back: {e['reason']}",
 }
@@ -33,6 +35,16 @@ def evidence_words(evidence: Evidence) -> str:
     if said is not None:
         return said(evidence)
     return ", ".join(f"{key} {value}" for key, value in evidence.items()) or UNKNOWN
+
+
+def streams_words(evidence: Evidence) -> list[str]:
+    """What became of the task's commit rules, by the evidence; nothing where it has none."""
+    commit = evidence.get("commit")
+    if commit is None:
+        return []
+    if not commit["proved"]:
+        return [f"Streams are buffered until a commit rule is proved again. {commit['reason']}"]
+    return [f"Streams commit, proved on {commit['n']:,} audits: {commit['released']:.0%} are released early."]
 
 
 def moves_table(moves: list[Move]) -> Table:

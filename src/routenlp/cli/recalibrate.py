@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from routenlp.cli.policy_words import streams_words
 from routenlp.cli.screen import open_console, show_lines, write_json
 from routenlp.cli.serve import settings_file
 from routenlp.errors import MissingData, SettingsError
@@ -69,16 +69,6 @@ def attempt_words(attempt: Attempt) -> list[str]:
         f"{found['level']:.4f}; policy {found['step']} of {found['policies']} {served}.{price}",
         *streams_words(found),
     ]
-
-
-def streams_words(found: Mapping[str, Any]) -> list[str]:
-    """What became of the task's commit rules, by the evidence; nothing where it has none."""
-    commit = found.get("commit")
-    if commit is None:
-        return []
-    if not commit["proved"]:
-        return [f"Streams are buffered until a commit rule is proved again. {commit['reason']}"]
-    return [f"Streams commit, proved on {commit['n']:,} audits: {commit['released']:.0%} are released early."]
 
 
 def _needed(found: Mapping[str, object]) -> str:

@@ -202,13 +202,17 @@ def _ratio(seen: Replays, step: int) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Corrected:
+class Corrected:
     """Qualities and losses of every policy, right on average, shape (policies, n)."""
 
     quality: FloatArray
     lost: FloatArray
     which: Gold
     lam: float
+
+    def first(self, policies: int) -> Corrected:
+        """Of the first so many, always-top not counted."""
+        return replace(self, quality=self.quality[: policies + 1], lost=self.lost[: policies + 1])
 
 
 def _walk_judged(
@@ -222,7 +226,7 @@ def _walk_judged(
     seed: int,
 ) -> Walked:
     target = asked.target
-    found = _correct(rows, played, guide, guided, target)
+    found = correct(rows, played, guide, guided, target)
     gold = int(found.which.drawn.sum())
     start = 1
     if target.walked == "quality_ratio":
@@ -235,7 +239,7 @@ def _walk_judged(
             units=train.units,
             tested_units=int(units.count * float(found.which.propensity.min())),
         )
-    proved = [_test(found, target, units, start, asymptotic=a) for a in (False, True)]
+    proved = [tested(found, target, units, start, asymptotic=a) for a in (False, True)]
     allowed = [v for v in proved if v.selected and v.status.at_least(asked.serve_when)]
     verdict = max(allowed, key=lambda v: v.selected) if allowed else _nothing(proved[0])
     needed = 0 if verdict.selected else _needed(found, played, target, units)
@@ -249,9 +253,10 @@ def _nothing(verdict: Verdict) -> Verdict:
     return replace(verdict, selected=0, status=Status.UNCERTIFIED, estimate=None, bound=None)
 
 
-def _correct(
+def correct(
     rows: Sequence[AuditRow], played: Played, guide: Sequence[AuditRow], guided: Played, target: Target
-) -> _Corrected:
+) -> Corrected:
+    """Of rows of which a judge graded some, or all, and people a random part of these."""
     drawn = np.array([row.gold is not None for row in rows])
     chance = np.array([row.gold_propensity or 1.0 for row in rows])
     which = Gold(drawn, chance)
@@ -260,7 +265,7 @@ def _correct(
     known = np.where(np.isnan(judged), 0.0, judged)  # of rows without a judge, which then weighs 0
     cheap = played.final != played.final[0]
     lost = [np.asarray(cheap & (q < target.handled_at), dtype=np.float64) for q in (known, np.nan_to_num(gold))]
-    return _Corrected(corrected(known, gold, which, lam), corrected(lost[0], lost[1], which, lam), which, lam)
+    return Corrected(corrected(known, gold, which, lam), corrected(lost[0], lost[1], which, lam), which, lam)
 
 
 def _trust(guide: Sequence[AuditRow], guided: Played, target: Target, chance: float) -> float:
@@ -278,7 +283,8 @@ def _trust(guide: Sequence[AuditRow], guided: Played, target: Target, chance: fl
     return tuned_lambda(z[0], z[1], chance)
 
 
-def _test(found: _Corrected, target: Target, units: Units, start: int, *, asymptotic: bool) -> Verdict:
+def tested(found: Corrected, target: Target, units: Units, start: int, *, asymptotic: bool) -> Verdict:
+    """The walk along policies whose qualities were corrected so."""
     if target.walked == "quality_ratio":
         return quality_ratio(
             found.quality[1:],
@@ -301,7 +307,7 @@ def _test(found: _Corrected, target: Target, units: Units, start: int, *, asympt
     return replace(verdict, reason="`conditional` is tested on gold grades alone, and a judge gave most of these.")
 
 
-def _needed(found: _Corrected, played: Played, target: Target, units: Units) -> int | None:
+def _needed(found: Corrected, played: Played, target: Target, units: Units) -> int | None:
     """Of the cheapest policy that holds the target on these rows."""
     if target.walked != "quality_ratio":
         return None

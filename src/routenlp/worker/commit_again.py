@@ -93,18 +93,17 @@ def _looked_at(
         return "The task is proved together with others, and a commit rule is proved of one task by itself."
     if target.walked not in _WALKED:
         return f"The task's rule is {target.guarantee}, and streams are proved by {' or '.join(_WALKED)}."
-    if any(row.gold is None for row in split.rows):
-        return "A judge graded some of the audits, and a commit rule is proved on what people say alone."
     if len(usable) < fewest:
         return (
             f"{len(usable):,} audits have the token probabilities of every tier that commits, of {fewest:,} at least."
         )
     if lack > settings.audit.most_missing:
         return f"Of {lack:.1%} of the audits the token probabilities are missing, and audit.most_missing is less."
-    ladder = paired(policy, tasks[0], rungs, commits, split.guide)
+    guide = [row for row in split.guide if known(row, commits)]
+    ladder = paired(policy, tasks[0], rungs, commits, guide)
     if ladder is None:
         return f"Under {FEWEST_PREFIXES} audits beside those to be tested come to the commit point."
-    return prove_streams(policy, tasks[0], ladder, usable, split.guide, target, seed=settings.seed)
+    return prove_streams(policy, tasks[0], ladder, usable, guide, target, seed=settings.seed)
 
 
 def _since_kept(rows: Sequence[AuditRow], commits: Commits) -> Sequence[AuditRow]:
@@ -114,7 +113,11 @@ def _since_kept(rows: Sequence[AuditRow], commits: Commits) -> Sequence[AuditRow
 
 
 def _set_aside(tasks: Sequence[str], aside: Mapping[str, Commits], evidence: dict[str, Any]) -> CommitAgain:
-    _LOG.warning("%s: streams are buffered until a commit rule is proved again. %s", tasks[0], evidence["reason"])
+    _LOG.warning(
+        "%s: no commit rule is proved on these audits, so that streams are to be buffered. %s",
+        tasks[0],
+        evidence["reason"],
+    )
     return CommitAgain(aside, None, {"commit": {"proved": False, **evidence}})
 
 
@@ -128,7 +131,8 @@ def _proved(
     evidence: dict[str, Any],
 ) -> CommitAgain:
     verdict = found.verdict
-    walked = Walked(verdict, found.step, found.cost_ratio, None, verdict.n, 0, None, found.top, found.cheap)
+    judged = verdict.n - found.gold
+    walked = Walked(verdict, found.step, found.cost_ratio, None, found.gold, judged, found.lam, found.top, found.cheap)
     deployed = evidence_of(walked, tested, rungs, split) | beside_missing(walked, missing)
     deployed.pop("labels_needed")  # as the walk of whole answers says
     return CommitAgain({task: found.pair.commits}, walked, deployed | {"commit": {"proved": True, **evidence}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from routenlp.cli.policy_words import evidence_words
 
 
@@ -21,6 +23,21 @@ def test_a_recalibration_says_why_and_on_what():
         "gold": 420,
     }
     assert evidence_words(found) == "Calibrated again (alarm): intent certified on 420 audits."
+
+
+@pytest.mark.parametrize(
+    ("commit", "said"),
+    [
+        ({"proved": True, "n": 400, "released": 0.25}, "Streams commit, proved on 400 audits: 25% are released early."),
+        (
+            {"proved": False, "reason": "Few come to it."},
+            "Streams are buffered until a commit rule is proved again. Few come to it.",
+        ),
+    ],
+)
+def test_a_recalibration_says_what_became_of_streams(commit, said):
+    found = {"kind": "recalibration", "trigger": "alarm", "task": "intent", "status": "certified", "n": 420}
+    assert evidence_words({**found, "commit": commit}).endswith(f"on 420 audits. {said}")
 
 
 def test_an_unknown_kind_is_told_by_its_values():

@@ -107,7 +107,7 @@ def test_prefixes_that_say_nothing_leave_streams_buffered_with_the_reason(tmp_pa
         attempt, policy = calibrated(tmp_path, Streams(late=True))
     found = attempt.evidence
     assert (attempt.result, found["commit"]["proved"], found["commit"]["tested"]) == ("active", False, True)
-    assert "streams are buffered" in caplog.text
+    assert "streams are to be buffered" in caplog.text
     rule = commit_rule(policy.stop_rule, "intent", "small")
     assert (rule.point, rule.decides) == (RULE.point, False)
     assert policy.status("intent") is Status.CERTIFIED

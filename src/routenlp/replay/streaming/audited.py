@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from routenlp.cascade.commit import CommitRule
+from routenlp.cascade.commit import HOLD, CommitRule
 from routenlp.cascade.policy import Policy
+from routenlp.conformal.groups import Units
 from routenlp.conformal.verdict import Verdict
-from routenlp.replay.audited import AuditRow, Played
+from routenlp.replay.audited import AuditRow, Corrected, Played, correct, tested
 from routenlp.replay.backtest.certify import Replays, Target
 from routenlp.replay.rungs import Rung
-from routenlp.replay.streaming.audited_play import Commits, Pair, looks, play_streams
-from routenlp.replay.streaming.certify import first_step, in_all, units_of
+from routenlp.replay.streaming.audited_play import Commits, Pair, judged, looks, play_streams
+from routenlp.replay.streaming.certify import Walk, first_step, in_every, in_mode, units_of
 from routenlp.replay.streaming.rows import Ints
 from routenlp.types import FloatArray
 
@@ -44,6 +45,10 @@ class StreamsProved:
     """Of the same policy where nobody asks for a stream."""
     released: float
     """Share of the streams that are given out at their commit point."""
+    gold: int
+    """Audits that people graded."""
+    lam: float | None
+    """How far a judge was trusted; None where no judge was needed."""
     top: float
     """Mean quality of the top tier's answers."""
     cheap: float
@@ -84,30 +89,71 @@ def prove_streams(
 ) -> StreamsProved:
     """The boldest policy that holds `target` on `rows` streamed and whole, walked by `quality_ratio` or `joint`.
 
-    People, or a metric against what people wrote, graded every row of `rows`, and of `guide` those that count. Raises
-    `SettingsError` for another rule.
+    People, or a metric against what people wrote, graded every row, or a judge did and they a random part of them
+    (`replay.audited`). Raises `SettingsError` for another rule.
     """
-    graded = [row for row in guide if row.gold is not None]
-    groups = _numbered([row.group for row in (*graded, *rows)])
-    trained, tested = groups[: len(graded)], groups[len(graded) :]
-    units = units_of(trained, tested, seed)
     modes = (ladder, [Pair(pair.rung, {}) for pair in ladder])
-    rehearsed = [_replays(play_streams(policy, task, mode, graded).played, graded) for mode in modes]
     streams, whole = (play_streams(policy, task, mode, rows) for mode in modes)
-    seen = [_replays(one.played, rows) for one in (streams, whole)]
-    start = first_step(rehearsed, target, units_of(trained, trained, seed), units)
-    verdict = in_all(seen, target, units, start)
-    step = verdict.selected
+    guided = [play_streams(policy, task, mode, guide).played for mode in modes]
+    groups = _numbered([row.group for row in (*guide, *rows)])
+    trained, tested_groups = groups[: len(guide)], groups[len(guide) :]
+    units = units_of(trained, tested_groups, seed)
+    start = _start(rows, guide, guided, trained, target, units, seed)
+    graded = [
+        _graded(rows, one.played, guide, other, target) for one, other in zip((streams, whole), guided, strict=True)
+    ]
+    verdict = in_every([_walk(its, target, units, start) for its in graded], len(ladder) - 1)
+    step, of_streams = verdict.selected, graded[0]
     return StreamsProved(
         verdict=verdict,
         pair=ladder[step],
         step=step,
-        cost_ratio=_ratio(seen[0], step),
-        whole_cost_ratio=_ratio(seen[1], step),
+        cost_ratio=_ratio(streams.played, step),
+        whole_cost_ratio=_ratio(whole.played, step),
         released=float(streams.released[step].mean()),
-        top=float(seen[0].top.mean()),
-        cheap=float(seen[0].cheap[step].mean()),
+        gold=sum(row.gold is not None for row in rows),
+        lam=of_streams.lam if isinstance(of_streams, Corrected) else None,
+        top=float(np.clip(of_streams.quality[0].mean(), 0.0, 1.0)),
+        cheap=float((streams.played.final[step] != streams.played.final[0]).mean()),
     )
+
+
+def _start(
+    rows: Sequence[AuditRow],
+    guide: Sequence[AuditRow],
+    guided: Sequence[Played],
+    groups: Ints,
+    target: Target,
+    units: Units,
+    seed: int,
+) -> int:
+    """Where the walk begins, as the guides say that people graded; 1 where there are none. `units`: to be tested."""
+    by_people = [i for i, row in enumerate(guide) if row.gold is not None]
+    if not by_people:
+        return 1
+    graded = [guide[i] for i in by_people]
+    parts = [Played(mode.final[:, by_people], mode.cost_usd[:, by_people]) for mode in guided]
+    rehearsed = [_replays(part, graded) for part in parts]
+    chance = min(row.gold_propensity or 1.0 if _by_judge(rows) else 1.0 for row in rows)
+    own = units_of(groups[by_people], groups[by_people], seed)
+    return first_step(rehearsed, target, own, units, chance)
+
+
+def _graded(
+    rows: Sequence[AuditRow], played: Played, guide: Sequence[AuditRow], guided: Played, target: Target
+) -> Replays | Corrected:
+    """What one mode's policies are worth: as people say, or a judge whom they correct."""
+    return correct(rows, played, guide, guided, target) if _by_judge(rows) else _replays(played, rows)
+
+
+def _by_judge(rows: Sequence[AuditRow]) -> bool:
+    return any(row.gold is None for row in rows)
+
+
+def _walk(graded: Replays | Corrected, target: Target, units: Units, start: int) -> Walk:
+    if isinstance(graded, Replays):
+        return in_mode(graded, target, units, start)
+    return lambda policies: tested(graded.first(policies), target, units, start, asymptotic=False)
 
 
 def _at_point(policy: Policy, rows: Sequence[AuditRow], tier: str, rule: CommitRule) -> FloatArray:
@@ -116,25 +162,20 @@ def _at_point(policy: Policy, rows: Sequence[AuditRow], tier: str, rule: CommitR
     found = []
     for row in rows:
         seen = looks(policy.scorer, row, tier, rule, policy.router.route(row.query))
-        if seen and seen[-1].at_point and not any(_aborts(never, look.said.token_probs, look.score) for look in seen):
+        if seen and seen[-1].at_point and judged(never, seen) == HOLD:
             found.append(seen[-1].score)
     return np.array(found, dtype=np.float64)
 
 
-def _aborts(rule: CommitRule, token_probs: Sequence[float], score: float) -> bool:
-    return rule.abort is not None and len(token_probs) >= rule.abort_from and score > rule.abort
-
-
 def _replays(played: Played, rows: Sequence[AuditRow]) -> Replays:
-    graded = [[row.gold[tier] for tier in row.answers] for row in rows if row.gold is not None]
-    table = np.array(graded, dtype=np.float64).reshape(len(rows), -1)
+    table = np.array([[row.gold[tier] for tier in row.answers] for row in rows if row.gold is not None])
     quality = table[np.arange(len(rows)), played.final]
     return Replays(quality, played.cost_usd, played.final != played.final[:1], quality[0], played.cost_usd[0])
 
 
-def _ratio(seen: Replays, step: int) -> float | None:
-    ratio = float(seen.cost_ratio[step])
-    return ratio if np.isfinite(ratio) else None
+def _ratio(played: Played, step: int) -> float | None:
+    costs = played.cost_usd.sum(axis=1)
+    return float(costs[step] / costs[0]) if costs[0] > 0.0 else None
 
 
 def _numbered(names: Sequence[str]) -> Ints:

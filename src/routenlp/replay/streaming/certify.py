@@ -8,7 +8,7 @@ mode is asked for does not depend on the query.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,9 @@ from routenlp.replay.backtest.certify import Replays, Target
 from routenlp.replay.streaming.ladder import Mode, as_replays, buffered, ladder, play_all
 from routenlp.replay.streaming.play import Rung
 from routenlp.replay.streaming.rows import Ints, Streams
+
+Walk = Callable[[int], Verdict]
+"""Along the first so many policies, always-top not counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,21 +56,34 @@ def certify_streams(
 
 def in_all(modes: Sequence[Replays], target: Target, units: Units, start: int, *, asymptotic: bool = False) -> Verdict:
     """The walk along policies that pass in every mode, the same policies of which are played in each of `modes`."""
-    walked = [_walk(mode, target, units, start, asymptotic=asymptotic) for mode in modes]
-    shortest = min(walked, key=lambda verdict: verdict.selected)
+    walks = [in_mode(mode, target, units, start, asymptotic=asymptotic) for mode in modes]
+    return in_every(walks, len(modes[0].quality) - 1)
+
+
+def in_mode(replays: Replays, target: Target, units: Units, start: int, *, asymptotic: bool = False) -> Walk:
+    """The walk of one mode."""
+    return lambda policies: _walk(_first(replays, policies), target, units, start, asymptotic=asymptotic)
+
+
+def in_every(walks: Sequence[Walk], policies: int) -> Verdict:
+    """The same of walks, one of each mode, that begin at one place; `policies`: how many there are."""
+    shortest = min((walk(policies) for walk in walks), key=lambda verdict: verdict.selected)
     if shortest.selected == 0:
         return shortest
-    passed = [_walk(_first(mode, shortest.selected), target, units, start, asymptotic=asymptotic) for mode in modes]
-    return _weakest(passed)
+    return _weakest([walk(shortest.selected) for walk in walks])
 
 
-def first_step(rehearsed: Sequence[Replays], target: Target, trained: Units, tested: Units) -> int:
-    """Where the walk begins, as training rows say: where every mode is as good as sure to pass."""
+def first_step(rehearsed: Sequence[Replays], target: Target, trained: Units, tested: Units, share: float = 1.0) -> int:
+    """Where the walk begins, as training rows say: where every mode is as good as sure to pass.
+
+    `share`: of the tested units, that are graded by those who are believed.
+    """
+    count = int(tested.count * share)
     if target.walked != "quality_ratio":
         return 1
     return max(
         first_testable(
-            mode.quality[1:], mode.top, eps=target.eps, delta=target.delta, units=trained, tested_units=tested.count
+            mode.quality[1:], mode.top, eps=target.eps, delta=target.delta, units=trained, tested_units=count
         )
         for mode in rehearsed
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.unit.replay.streaming import made_streams as made
@@ -110,6 +112,24 @@ def test_what_holds_in_both_modes_is_proved():
     assert found.pair.commits["small"].threshold > 0.0
     assert found.cost_ratio < 1.0
     assert found.released > 0.3
+
+
+def test_a_judge_proves_it_where_people_graded_a_part():
+    right = {"small": 1.0, "top": 1.0}
+
+    def graded(its):
+        return [
+            replace(row, judged=row.gold or right, gold=row.gold if i % 2 else None, gold_propensity=0.5)
+            for i, row in enumerate(its)
+        ]
+
+    guide, tested = graded(rows(300, 10)), graded(rows(900, 11))
+    found = prove_streams(
+        POLICY, "t", paired(POLICY, "t", RUNGS, {"small": RULE}, guide), tested, guide, TARGET, seed=0
+    )
+    assert found.verdict.status is Status.CERTIFIED
+    assert (found.gold, found.verdict.n) == (450, 900)
+    assert 0.0 <= found.lam <= 1.0
 
 
 def test_prefixes_that_are_sure_of_what_fails_prove_nothing_of_streams():

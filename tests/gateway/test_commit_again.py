@@ -134,7 +134,7 @@ def test_on_audits_with_probabilities_streams_commit_on(system, stub):
         kept = json.loads(body)
         assert list(kept["tokens"]) == ["small"]
         tokens = unpacked(kept["tokens"]["small"], kept["answers"]["small"])
-        assert (tokens.count, tokens.sizes[:2]) == (3, (3, 3)), "served, streamed or asked again"
+        assert (tokens.count, tuple(tokens.sizes[:2])) == (3, (3, 3)), "served, streamed or asked again"
     before = running.rows(folder, "SELECT policy FROM traces LIMIT 1")
     assert until(lambda: serves_anew(gateway, folder, before), within_s=10)
     (step,) = steps(folder, ask(gateway, 1, stream=True))

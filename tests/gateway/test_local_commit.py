@@ -10,6 +10,7 @@ import openai
 import pytest
 from tests.gateway import running
 
+from routenlp.backends.kept_tokens import unpacked
 from routenlp.backends.openai_compatible.completion import read
 from routenlp.backends.openai_compatible.scored_events import ScoredMeter
 from routenlp.cascade.commit import CommitPoint, CommitRule
@@ -23,7 +24,8 @@ GREEDY = {"temperature": 0, "extra_body": {"cache_prompt": False}}
 def start(stub_server, smollm2, folder, rule):
     policy = running.write_policy(folder / "policy", limit=0.99, backends={"small": "local"}, commit=rule)
     text = running.settings(stub_server.url, policy).replace("auth: none", "auth: none, streaming: commit")
-    text += "\nstore: {url: 'sqlite:///routenlp.db'}\n"
+    text += "\nstore: {url: 'sqlite:///routenlp.db'}\ncontent: {store: audits}\n"
+    text += "audit: {rate: 1.0, bootstrap_rate: 1.0}\n"
     begun = text.index("  - {name: small")
     small = (
         f"  - {{name: small, backend: local, weights: '{smollm2}', model: small-model, slots: 1, threads: 1, "
@@ -67,6 +69,22 @@ def test_a_released_stream_is_the_tiers_own(releasing, stub):
         assert response.headers["x-routenlp-tier"] == "small"
         assert text_of(response) == own == whole
     assert stub.models == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_audit_keeps_every_token_of_its_answer(releasing, stub, stream):
+    with client_of(releasing) as client:
+        response = ask(client, "auto:intent", stream=stream)
+        if stream:
+            text_of(response)
+    name, folder = response.headers["x-routenlp-trace-id"], releasing.log.parent
+    body = "SELECT body, detail FROM content JOIN traces ON traces.id = trace_id WHERE trace_id = ?"
+    assert running.until(lambda: running.rows(folder, body, name))
+    ((content, detail),) = running.rows(folder, body, name)
+    kept, (step,) = json.loads(content), json.loads(detail)["steps"]
+    tokens = unpacked(kept["tokens"]["small"], kept["answers"]["small"])
+    assert tokens.count == len(tokens.probs) > 10
+    assert mean_uncertainty(tokens.probs) == pytest.approx(step["score"], abs=1e-4)
 
 
 def test_a_cancelled_call_frees_the_only_slot_within_a_second(cancelling, stub):

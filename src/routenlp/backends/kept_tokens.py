@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from routenlp.backends.generations import STEPS
 
@@ -20,15 +21,21 @@ _LONGEST = 255
 """Bytes of a token."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tokens:
-    """Of one answer, in order, without an end-of-text token."""
+    """Of one answer, in order, without an end-of-text token; as small as it is kept, for there may be many answers."""
 
-    probs: tuple[float, ...]
-    sizes: tuple[int, ...]
-    """UTF-8 bytes that each adds to the text."""
+    steps: NDArray[np.uint16]
+    """Probabilities, in 1 / `STEPS`; shape (n,)."""
+    sizes: bytes
+    """UTF-8 bytes that each adds to the text, n of them."""
     count: int
-    """Of the whole answer: `probs` are those of its first tokens, if not of all."""
+    """Of the whole answer: n or more."""
+
+    @property
+    def probs(self) -> tuple[float, ...]:
+        """Of the first n tokens."""
+        return tuple((self.steps / STEPS).tolist())
 
     def text_after(self, text: str, tokens: int) -> str:
         """What the first `tokens` tokens of `text` say, without the half of a character."""
@@ -57,9 +64,8 @@ def unpacked(kept: object, text: str) -> Tokens | None:
     tokens, rest = divmod(len(data) - 2, 3)
     if rest or tokens < 1:
         return None
-    count = int.from_bytes(data[:2], "little")
-    probs = np.frombuffer(data, dtype="<u2", count=tokens, offset=2) / STEPS
-    found = Tokens(tuple(probs.tolist()), tuple(data[2 + 2 * tokens :]), count)
-    size = len(text.encode("utf-8", "surrogatepass"))
-    whole = count == tokens
-    return found if (sum(found.sizes) == size if whole else tokens == MOST and sum(found.sizes) <= size) else None
+    steps = np.frombuffer(data, dtype="<u2", count=tokens, offset=2)
+    found = Tokens(steps, data[2 + 2 * tokens :], int.from_bytes(data[:2], "little"))
+    said, size = sum(found.sizes), len(text.encode("utf-8", "surrogatepass"))
+    fits = said == size if found.count == tokens else tokens == MOST < found.count and said <= size
+    return found if fits else None

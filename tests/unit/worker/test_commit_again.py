@@ -19,7 +19,8 @@ from routenlp.cascade.committing import Committing, commit_rule
 from routenlp.conformal.verdict import Status
 from routenlp.settings import load
 from routenlp.store.policy_versions import PolicyVersions
-from routenlp.store.sql import audits
+from routenlp.store.sql import audits, monitoring
+from routenlp.store.sql.monitoring import Alarm
 from routenlp.types import Answer
 from routenlp.worker.audits import Asked
 from routenlp.worker.calibration_split import split_audits
@@ -95,6 +96,19 @@ def test_a_commit_rule_is_proved_again_with_the_rung_and_serves(tmp_path):
     assert certificate.delta == found["level"] == found["commit"]["level"] == pytest.approx(0.1 * 0.75 * 0.25)
     assert found["cost_ratio"] < 1.0
     assert found["commit"]["released"] > 0.3
+
+
+def test_after_an_alarm_audits_from_before_it_choose_the_thresholds(tmp_path):
+    connection = audited(tmp_path, Streams())
+    again = recalibrator(tmp_path, connection)
+    evidence = {"guarantee": "quality_ratio", "target": 0.2, "audits_seen": 60}
+    monitoring.raise_alarm(connection, Alarm("intent", NOW_S + 100.0, "p" * 64, evidence))
+    (attempt,) = [a for a in again.look() if a.task == "intent"]
+    assert (attempt.trigger, attempt.result) == ("alarm", "active")
+    assert attempt.evidence["commit"]["proved"]
+    assert (attempt.evidence["n"], attempt.evidence["guide"]) == (200, 100)
+    assert commit_rule(wiring.serving_policy(again.settings).policy.stop_rule, "intent", "small").decides
+    assert monitoring.open_alarms(connection) == {}
 
 
 def test_other_tasks_keep_their_commit_rules(tmp_path):

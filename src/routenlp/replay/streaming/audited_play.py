@@ -64,9 +64,9 @@ def looks(scorer: Scorer, row: AuditRow, tier: str, rule: CommitRule, route: Rou
     tokens, text = row.tokens.get(tier), row.answers[tier].text
     if tokens is None:
         return ()
-    probe, found = replace(rule, threshold=1.0), list[Look]()
-    for n in range(1, len(tokens.probs) + 1):
-        said = Prefix(tokens.text_after(text, n), tokens.probs[:n])
+    probe, probs, found = replace(rule, threshold=1.0), tokens.probs, list[Look]()
+    for n in range(1, len(probs) + 1):
+        said = Prefix(tokens.text_after(text, n), probs[:n])
         if not probe.looks(said):
             continue
         score = scorer.score(Answer(tier, said.text, said.token_probs, 0, n, 0.0, 0.0), route)
@@ -145,4 +145,4 @@ def _cut(policy: Policy, answer: Answer, tokens: int) -> Answer:
 
 
 def _enough(tokens: Tokens, rule: CommitRule) -> bool:
-    return tokens.count == len(tokens.probs) or len(tokens.probs) >= rule.point.tokens
+    return tokens.count == len(tokens.sizes) or len(tokens.sizes) >= rule.point.tokens

@@ -5,7 +5,9 @@ from __future__ import annotations
 import openai
 import pytest
 from tests.gateway import running
-from tests.gateway.stub import status
+from tests.gateway.stub import silent, status
+
+from routenlp.portfolio.prices import count_tokens
 
 LONG = [{"role": "user", "content": "Revenue rose by twelve per cent in the third quarter. " * 60}]
 SHORT = [{"role": "user", "content": "hello"}]
@@ -79,6 +81,24 @@ def test_read_in_parts_every_call_is_charged_and_recorded(in_parts, stub):
     nanos = "SELECT cost_nanos FROM traces WHERE id = ?"
     assert running.until(lambda: running.rows(folder, nanos, name))
     assert running.rows(folder, nanos, name) == [(14_000 * calls,)]
+
+
+def test_a_client_that_leaves_has_paid_for_every_call_that_was_made(in_parts, stub):
+    gateway, folder = in_parts
+
+    async def last_is_silent(asked):
+        first = asked.body["messages"][-1]["content"].startswith("This is part")
+        return await (stub.plain(asked) if first else silent(asked))
+
+    stub.behaviours["small-model"] = last_is_silent
+    with pytest.raises(openai.APITimeoutError):
+        ask(gateway, timeout=1)
+    parts = len(stub.asked) - 1
+    assert parts > 2
+    nanos = "SELECT cost_nanos FROM traces WHERE outcome = 'client_left'"
+    assert running.until(lambda: running.rows(folder, nanos))
+    sent = count_tokens(stub.asked[-1].body["messages"][-1]["content"])
+    assert running.rows(folder, nanos) == [(14_000 * parts + 1_000 * sent,)]
 
 
 def test_a_client_that_wants_a_stream_gets_one(in_parts, stub):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from routenlp.backends.openai_compatible.completion import Usage
-from routenlp.backends.remote.failures import UpstreamError
+from routenlp.backends.remote.failures import UpstreamError, paid_usd
 from routenlp.gateway.aim import Aim
 from routenlp.gateway.tiers import Whole
 from routenlp.portfolio.tiers import Tier
@@ -125,7 +126,12 @@ class Course:
         did answer, where it reads a query in parts, were paid."""
         self.upstream_s += latency_s
         word = str(error.kind) if error.status is None else f"{error.kind} {error.status}"
-        self.steps.append(StepRecord(tier, None, None, error.paid_usd, latency_s, error=word))
+        self.steps.append(StepRecord(tier, None, None, paid_usd(error), latency_s, error=word))
+
+    def left(self, tier: str, error: asyncio.CancelledError, latency_s: float) -> None:
+        """The client left while a tier was asked. Calls that it had answered by then were paid."""
+        if paid := paid_usd(error):
+            self.steps.append(StepRecord(tier, None, None, paid, latency_s, error="client_left"))
 
     def scored(self, step: Step) -> None:
         """The last answer has a score."""

@@ -17,7 +17,7 @@ import msgspec
 
 from routenlp.backends.openai_compatible.completion import Completion, Usage, counted_usage
 from routenlp.backends.remote.breaker import State
-from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.backends.remote.failures import Kind, UpstreamError, charge
 from routenlp.backends.remote.upstream import ByteStream
 from routenlp.cascade.long_input import STRETCHES, Map, Reader, Reduce, Window, added_up, foresee
 from routenlp.cascade.readable import Beyond
@@ -140,13 +140,14 @@ class LongTier:
                     if last is None:
                         raise self._too_long()
                     return _added_up(last, notes, self._clock() - begun_s)
-        except UpstreamError as error:
-            error.paid_usd += sum(note.answer.cost_usd for note in notes)
+        except (UpstreamError, asyncio.CancelledError) as error:
+            charge(error, sum(note.answer.cost_usd for note in notes))
             raise
         raise AssertionError  # the last stretch returns or raises
 
     async def _read(self, asked: _Asked, long: LongText, stretch: float, notes: list[Whole]) -> Whole | None:
-        """The last call's answer; None where it does not get short enough. `notes`: all others are added to it."""
+        """The last call's answer; None where it does not get short enough. `notes`: all other calls that were paid are
+        added to it."""
         room = int(self.window.left(asked.request.most_tokens) - stretch * long.other_tokens)
         reader = Reader(self.window, room, stretch)
         step: Map | Reduce | None = reader.begin(long.text)
@@ -156,7 +157,7 @@ class LongTier:
         if step is None:
             return None
         request = with_text(asked.request, long, step.text)
-        return await self._call(replace(asked, request=request), self._left_s(asked))
+        return await self._call(replace(asked, request=request), notes)
 
     async def _notes(self, asked: _Asked, prompts: Sequence[str], notes: list[Whole]) -> list[Whole]:
         """A note on each, in order; every call that was made, and is not known to be free, is added to `notes`.
@@ -169,8 +170,9 @@ class LongTier:
             async with turn:
                 if failures:
                     return None
+                request = note_request(asked.request, prompt, self.window.note_tokens)
                 try:
-                    found = await self._note(asked, prompt, notes)
+                    found = await self._call(replace(asked, request=request, scored=False), notes)
                 except UpstreamError as error:
                     failures.append(error)
                     if error.kind is not Kind.TOO_LONG:
@@ -188,19 +190,15 @@ class LongTier:
             raise failures[0]
         return [found for task in tasks if (found := task.result()) is not None]
 
-    async def _note(self, asked: _Asked, prompt: str, notes: list[Whole]) -> Whole:
-        request = note_request(asked.request, prompt, self.window.note_tokens)
-        one = replace(asked, request=request, scored=False)
-        left_s, begun_s = self._left_s(one), self._clock()
+    async def _call(self, asked: _Asked, paid: list[Whole]) -> Whole:
+        """One call's answer. One that is broken off, or late, is put down as paid."""
+        left_s, begun_s = self._left_s(asked), self._clock()
         try:
-            return await self._call(one, left_s)
+            return await self.inner.whole(asked.request, scored=asked.scored, limit_s=left_s, last=asked.last)
         except (asyncio.CancelledError, UpstreamError) as error:
             if not isinstance(error, UpstreamError) or error.kind is Kind.TIMEOUT:
-                notes.append(self._broken_off(request, self._clock() - begun_s))
+                paid.append(self._broken_off(asked.request, self._clock() - begun_s))
             raise
-
-    async def _call(self, asked: _Asked, left_s: float | None) -> Whole:
-        return await self.inner.whole(asked.request, scored=asked.scored, limit_s=left_s, last=asked.last)
 
     def _left_s(self, asked: _Asked) -> float | None:
         """For the next call; None: there is no limit. Raises `UpstreamError` where it is over."""

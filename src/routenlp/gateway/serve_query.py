@@ -12,6 +12,7 @@ from a cheaper tier was held until it was accepted or, where the task commits, r
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -152,6 +153,9 @@ async def _cheap(tier: LiveTier, request: ChatRequest, course: Course) -> Whole 
         level = logging.INFO if error.is_no_trouble else logging.WARNING
         _LOG.log(level, "%s", error, extra={"trace_id": course.trace_id})
         return None
+    except asyncio.CancelledError as error:
+        course.left(tier.tier.name, error, course.clock() - begun_s)
+        raise
     course.answered(whole)
     return whole
 
@@ -193,6 +197,9 @@ async def _last(live: Live, request: ChatRequest, course: Course, ask: Ask | Non
         whole = await tier.whole(request, scored=False, limit_s=None, last=True)
     except UpstreamError as error:
         course.failed(name, error, course.clock() - begun_s)
+        raise
+    except asyncio.CancelledError as error:
+        course.left(name, error, course.clock() - begun_s)
         raise
     course.answered(whole)
     moved = _advance(live.policy, ask, name, whole, course) if ask is not None else None

@@ -12,7 +12,7 @@ from tests.gateway import stub as stubs
 
 from routenlp.backends.openai_compatible import completion
 from routenlp.backends.remote.breaker import State
-from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.backends.remote.failures import Kind, UpstreamError, paid_usd
 from routenlp.portfolio.prices import count_tokens
 
 SENTENCE = "Revenue rose by twelve per cent in the third quarter. "
@@ -191,7 +191,7 @@ def test_where_it_ends_nowhere_it_is_too_long(stub, tmp_path):
     stub.behaviours["it-model"] = refuses_over(10)
     with pytest.raises(UpstreamError) as caught:
         ask(stub, tmp_path)
-    assert (caught.value.kind, caught.value.paid_usd) == (Kind.TOO_LONG, 0.0)
+    assert (caught.value.kind, paid_usd(caught.value)) == (Kind.TOO_LONG, 0.0)
 
 
 def fails_beside(answered: int):
@@ -227,7 +227,7 @@ def test_where_a_part_fails_those_answered_and_those_broken_off_are_paid(stub, t
     assert (caught.value.kind, caught.value.status) == (Kind.STATUS, 500)
     broken_off = sent_usd(stub)[answered + 1 :]
     assert len(broken_off) == 7
-    assert caught.value.paid_usd == pytest.approx(answered * (11 * 3.0 + 3 * 7.0) / 1e6 + sum(broken_off))
+    assert paid_usd(caught.value) == pytest.approx(answered * (11 * 3.0 + 3 * 7.0) / 1e6 + sum(broken_off))
 
 
 def test_parts_that_are_late_are_paid_as_they_were_sent(stub, tmp_path):
@@ -235,7 +235,7 @@ def test_parts_that_are_late_are_paid_as_they_were_sent(stub, tmp_path):
     with pytest.raises(UpstreamError) as caught:
         ask(stub, tmp_path, limit_s=0.5)
     assert caught.value.kind is Kind.TIMEOUT
-    assert caught.value.paid_usd == pytest.approx(sum(sent_usd(stub)))
+    assert paid_usd(caught.value) == pytest.approx(sum(sent_usd(stub)))
 
 
 def test_an_empty_note_is_a_failure_where_another_tier_stands_behind(stub, tmp_path):

@@ -49,8 +49,6 @@ class UpstreamError(BackendError):
         self.status = status
         self.body = body
         self.retry_after_s = retry_after_s
-        self.paid_usd = 0.0
-        """For calls that did succeed before it, where a query takes several."""
 
     @property
     def is_the_clients(self) -> bool:
@@ -75,6 +73,16 @@ class UpstreamError(BackendError):
     def is_no_trouble(self) -> bool:
         """Whether the next tier is asked as a matter of course."""
         return self.kind in (Kind.UNSAYABLE, Kind.TOO_LONG)
+
+
+def charge(error: BaseException, usd: float) -> None:
+    """Puts on an error, or a cancellation, what was paid before it, where a query takes several calls."""
+    error.__dict__["paid_usd"] = paid_usd(error) + usd
+
+
+def paid_usd(error: BaseException) -> float:
+    """What `charge` put there."""
+    return float(error.__dict__.get("paid_usd", 0.0))
 
 
 def names_overflow(status: int, body: bytes) -> bool:

@@ -115,7 +115,7 @@ def _since_kept(rows: Sequence[AuditRow], commits: Commits) -> Sequence[AuditRow
 def _set_aside(tasks: Sequence[str], aside: Mapping[str, Commits], evidence: dict[str, Any]) -> CommitAgain:
     _LOG.warning(
         "%s: no commit rule is proved on these audits, so that streams are to be buffered. %s",
-        tasks[0],
+        ", ".join(tasks),
         evidence["reason"],
     )
     return CommitAgain(aside, None, {"commit": {"proved": False, **evidence}})

@@ -266,6 +266,7 @@ class RecordStep(StrEnum):
     PROMPTS = "prompts"
     SMOLLM2 = "smollm2"
     TUNED = "tuned"
+    DISTILLED = "distilled"
     ALL = "all"
 
 
@@ -284,9 +285,12 @@ def record_command(
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows of each fold and role.")] = None,
     timed: Annotated[int, typer.Option(min=0, help="Queries that the processor is timed with.")] = 12,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Of the distilled tier's three models at once: 20 GB of a card's memory each.")
+    ] = 1,
     markdown: Annotated[Path | None, typer.Option(help="Also put the tables between this file's markers.")] = None,
 ) -> None:
-    """Two language models answer every row of the tasks that write texts: hours on a CPU, minutes on a card."""
+    """Three language models answer every row of the tasks that write texts: hours on a CPU, minutes on a card."""
     from routenlp.cli import record_bench
 
     record_bench.record(
@@ -300,8 +304,17 @@ def record_command(
         quick=quick,
         limit=limit,
         timed=timed,
+        jobs=jobs,
         markdown=markdown,
     )
+
+
+class LessonsSize(StrEnum):
+    """How much is learned and asked."""
+
+    FULL = "full"
+    FEW = "few"
+    SMALL = "small"
 
 
 @bench.command("seqkd")
@@ -314,9 +327,9 @@ def seqkd_command(
     ),
     recordings: Annotated[Path, typer.Option(help="Folder of the recordings.")] = Path("recordings"),
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 5,
-    small: Annotated[
-        bool, typer.Option("--small", help="For a CPU: few lessons, short queries without examples.")
-    ] = False,
+    size: Annotated[
+        LessonsSize, typer.Option(help="full; few: a third of the lessons; small: for a CPU, short queries.")
+    ] = LessonsSize.FULL,
     jobs: Annotated[
         int, typer.Option(min=1, help="Seeds at once, a process each: 12 GB of a card's memory for one.")
     ] = 1,
@@ -333,7 +346,7 @@ def seqkd_command(
         work=work,
         recordings=recordings,
         seeds=seeds,
-        small=small,
+        size=size.value,
         jobs=jobs,
         markdown=markdown,
     )

@@ -16,14 +16,16 @@ from routenlp.bench.frame import all_hold, check_line, frame
 from routenlp.bench.loop.world import middle
 from routenlp.bench.progress import Progress, progress_on
 from routenlp.bench.record import latency, manifest
-from routenlp.bench.record.plan import PLANS, TASKS
+from routenlp.bench.record.plan import PLANS, TASKS, TaskPlan
 from routenlp.bench.record.report import tables as record_tables
 from routenlp.bench.record.run import Recorded, Step, record_task
 from routenlp.bench.record.steps import Desk
 from routenlp.bench.record.vectors import FILE, write_vectors
+from routenlp.bench.seqkd import distilled as distilled_tier
 from routenlp.bench.seqkd import report
 from routenlp.bench.seqkd.run import Job, run
-from routenlp.bench.seqkd.size import FULL, SMALL
+from routenlp.bench.seqkd.scene import read_scene
+from routenlp.bench.seqkd.size import SIZES
 from routenlp.bench.six_tasks import workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
@@ -48,6 +50,7 @@ def record(
     quick: bool,
     limit: int | None,
     timed: int,
+    jobs: int,
     markdown: Path | None,
 ) -> None:
     """All steps, or one; what lies in `work` is not made again."""
@@ -57,19 +60,25 @@ def record(
     desk = Desk(work, _base(settings, work), progress)
     source = _Rows(settings, environ)
     made: dict[str, Recorded] = {}
+    distilled: dict[str, Mapping[str, object]] = {}
     for task in tasks:
         plan = PLANS[task].quick() if quick else PLANS[task]
         _vectors(settings, work / task, source, task, progress)
         at, chosen = settings.tasks[task].handled_at, Step(step)
         read = partial(source.folds, task)
-        recorded = record_task(desk, plan, read, at, into, seed=settings.seed, step=chosen, limit=limit)
-        made |= {task: recorded} if recorded is not None else {}
-    if not made:
+        if chosen is not Step.DISTILLED:
+            recorded = record_task(desk, plan, read, at, into, seed=settings.seed, step=chosen, limit=limit)
+            made |= {task: recorded} if recorded is not None else {}
+        if chosen in (Step.ALL, Step.DISTILLED):
+            desk.rows(plan, read, seed=settings.seed)
+            distilled |= {task: _distil(desk, plan, at, into, jobs)}
+    if not made and not distilled:
         return
-    speed = _time(settings, made, timed, progress) if timed else None
+    speed = _time(settings, made, timed, progress) if timed and made else None
     base = sha256_of(desk.base / "model.safetensors")
     about = {task: recorded.about for task, recorded in made.items()}
-    written = manifest.write_manifest(into, about, base_sha256=base, timed=speed, seed=settings.seed)
+    for found_of in (about, distilled):
+        written = manifest.write_manifest(into, found_of, base_sha256=base, timed=speed, seed=settings.seed)
     console, found = open_console(stderr=json_target == "-"), record_tables(written)
     show_tables(console, found)
     if markdown is not None:
@@ -90,7 +99,7 @@ def seqkd(
     work: Path,
     recordings: Path,
     seeds: int,
-    small: bool,
+    size: str,
     jobs: int,
     markdown: Path | None,
 ) -> None:
@@ -98,30 +107,41 @@ def seqkd(
     need_torch()
     settings, progress, begun_s = built_in_settings(settings_file, environ), progress_on(sys.stderr), time.monotonic()
     manifest.check_recordings(recordings)
-    size, name = (SMALL, "small") if small else (FULL, "full")
     desk, source, tasks = Desk(work, _base(settings, work), progress), _Rows(settings, environ), _tasks(only)
     for task in tasks:
         _vectors(settings, work / task, source, task, progress)
         desk.rows(PLANS[task], partial(source.folds, task), seed=settings.seed)
     todo = [
-        Job(work, recordings, task, settings.tasks[task].handled_at, seed, size, name)
+        Job(work, recordings, task, settings.tasks[task].handled_at, seed, SIZES[size], size)
         for task in tasks
         for seed in range(seeds)
     ]
     results = run(todo, at_once=jobs)
     found = [figure for task, result in results.items() for figure in report.figures(task, result)]
-    console, lines, checked = open_console(stderr=json_target == "-"), report.notes(results, size), report.checks(found)
+    console, lines, checked = (
+        open_console(stderr=json_target == "-"),
+        report.notes(results, SIZES[size]),
+        report.checks(found),
+    )
     show_tables(console, report.tables(found))
     show_lines(console, lines, bullet="- ")
     show_lines(console, [check_line(check) for check in checked])
     if markdown is not None:
         page = as_page(report.tables(found), [*lines, *(check_line(check) for check in checked)])
-        put_between_markers(markdown, f"seqkd {name}", page)
+        put_between_markers(markdown, f"seqkd {size}", page)
     if json_target is not None:
         seconds = time.monotonic() - begun_s
-        write_json(report.as_json(found, results, size, seed=settings.seed, seconds=seconds), json_target)
+        write_json(report.as_json(found, results, SIZES[size], seed=settings.seed, seconds=seconds), json_target)
     if checked and not any(all_hold([check]) for check in checked):
         raise typer.Exit(1)
+
+
+def _distil(desk: Desk, plan: TaskPlan, handled_at: float, into: Path, jobs: int) -> Mapping[str, object]:
+    """The tier that learns from what lies recorded in `into`; for the manifest."""
+    scene, taught = read_scene(desk.work, into, plan.task, handled_at)
+    parts = distilled_tier.parts(scene, taught, plan)
+    answered = distilled_tier.answer_all(parts, desk.base, desk.work / plan.task, at_once=jobs)
+    return distilled_tier.record(into / plan.task, scene, parts, answered)
 
 
 def _time(settings: Settings, made: Mapping[str, Recorded], queries: int, progress: Progress) -> latency.Timed:

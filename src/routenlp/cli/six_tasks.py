@@ -13,10 +13,11 @@ from routenlp.bench.datasets import recordings as recordings_of
 from routenlp.bench.datasets.recordings import Recordings
 from routenlp.bench.frame import check_line
 from routenlp.bench.progress import Progress, progress_on
-from routenlp.bench.six_tasks import gradings, report, together, workload
+from routenlp.bench.record.asked import DISTILLED, SMOLLM2, TUNED
+from routenlp.bench.six_tasks import gradings, together, workload
 from routenlp.bench.six_tasks.generation_targets import sweep
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
-from routenlp.bench.six_tasks.parts import GENERATION, Part, divide, whole
+from routenlp.bench.six_tasks.parts import BEFORE, GENERATION, Part, divide, whole
 from routenlp.bench.six_tasks.run import run
 from routenlp.bench.six_tasks.together import Done
 from routenlp.bench.six_tasks.workload import Workload
@@ -25,6 +26,8 @@ from routenlp.settings import Settings, load
 
 QUICK_LIMITS = {"seconds": 240.0, "peak_rss_mb": 3072.0}
 BENCH_LIMITS = {"seconds": 1800.0, "peak_rss_mb": 3072.0}
+RECORDED = (SMOLLM2, DISTILLED, TUNED)
+"""Tiers that `routenlp bench record` left."""
 
 
 def built_in_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -61,7 +64,7 @@ def bench(
     console = open_console(stderr=json_target == "-")  # tables make room where standard output carries the JSON
     limits = QUICK_LIMITS if quick else BENCH_LIMITS
     console.print()
-    show_lines(console, [*(report.headline(d.result) for d in done), ""])
+    show_lines(console, [*together.headlines(done), ""])
     show_tables(console, together.tables(done))
     show_lines(console, together.notes(done), bullet="- ")
     show_lines(console, ["", *map(check_line, together.checks(done, limits))])
@@ -79,8 +82,7 @@ def find_recordings(given: Path | None, tasks: Sequence[str], progress: Progress
     if folder is None:
         return None
     with progress.stage(f"reading {folder}"):
-        tiers = [tier.name for tier in generation_settings().portfolio if tier.backend == "recorded"]
-        return recordings_of.load(folder, tiers, tasks)
+        return recordings_of.load(folder, RECORDED, tasks)
 
 
 def _parts(settings: Settings, rows: Workload, recordings: Path | None, progress: Progress) -> tuple[Part, ...]:
@@ -92,9 +94,14 @@ def _parts(settings: Settings, rows: Workload, recordings: Path | None, progress
 def _run(part: Part, progress: Progress) -> Done:
     with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
         result = run(
-            part.settings, part.workload, Path(scratch) / "system", progress, rivals=True, replayed=part.replayed
+            part.settings,
+            part.workload,
+            Path(scratch) / "system",
+            progress,
+            rivals=part.name != BEFORE,
+            replayed=part.replayed,
         )
-    if part.name != GENERATION:
+    if part.name not in (BEFORE, GENERATION):
         return Done(part, result, {}, {})
     seed = part.settings.seed
     with progress.stage("grading the generations"):

@@ -1,4 +1,4 @@
-"""One row as both generators are asked it, kept on disk: what the steps after `prepare` read."""
+"""One row as every generator is asked it, kept on disk: what the steps after `prepare` read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from routenlp.errors import CorruptData, MissingData
 from routenlp.types import Query, Turn
 
 ROWS = "rows.jsonl.gz"
-Tier = Literal["smollm2", "tuned"]
+Tier = Literal["smollm2", "distilled", "tuned"]
 SMOLLM2: Tier = "smollm2"
+DISTILLED: Tier = "distilled"
+"""The prompted model after a turn of the loop: asked the same way."""
 TUNED: Tier = "tuned"
 SYSTEM = {
     "cs_response": "You are a customer service agent. Write the agent's next reply to the conversation.",

@@ -10,7 +10,7 @@ from typing import Any
 
 from routenlp.backends.local.weights import GGUF, GGUF_SHA256
 from routenlp.bench.record import prompts, roles
-from routenlp.bench.record.asked import SMOLLM2, SYSTEM, TUNED
+from routenlp.bench.record.asked import DISTILLED, SMOLLM2, SYSTEM, TUNED
 from routenlp.bench.record.latency import Timed
 from routenlp.bench.record.plan import SAMPLES
 from routenlp.errors import CorruptData, MissingData
@@ -18,15 +18,15 @@ from routenlp.store.sealed import sha256_of
 
 MANIFEST = "manifest.json"
 FORMAT = "routenlp-recordings/1"
-PRICES = {SMOLLM2: 800.0, TUNED: 8_000.0}
+PRICES = {SMOLLM2: 800.0, DISTILLED: 800.0, TUNED: 8_000.0}
 """USD per million tokens, read or written: the paper's for its third tier and its top tier."""
 
 
 def write_manifest(
     into: Path, tasks: Mapping[str, Mapping[str, object]], *, base_sha256: str, timed: Timed | None, seed: int
 ) -> dict[str, Any]:
-    """Of every task's result. What an earlier manifest knew of tasks that are not among `tasks`, and of a speed that
-    was not measured now, stays.
+    """Of every task's result. What an earlier manifest knew of tasks and tiers that are not among `tasks`, and of a
+    speed that was not measured now, stays.
     """
     path = into / MANIFEST
     known: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
@@ -44,14 +44,24 @@ def write_manifest(
             "sentences_of_a_call": {TUNED: prompts.SENTENCES, SMOLLM2: prompts.BRIEF_SENTENCES},
         },
         "roles": {"generator": roles.GENERATOR, "reranker": roles.RERANKER, "salt": roles.SALT},
-        "answers_to_a_query": {SMOLLM2: 1, TUNED: SAMPLES + 1},
+        "answers_to_a_query": {SMOLLM2: 1, DISTILLED: 1, TUNED: SAMPLES + 1},
         "latency": {"queries": timed.queries, **asdict(timed.speed)} if timed is not None else known.get("latency"),
-        "tasks": {**known.get("tasks", {}), **tasks},
+        "tasks": _joined(known.get("tasks", {}), tasks),
     }
     temporary = path.with_name(f".{MANIFEST}.part")
     temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     temporary.replace(path)
     return manifest
+
+
+def _joined(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Dictionaries in dictionaries are joined; else the new value counts."""
+    both = {name: _joined(known[name], new[name]) for name in known.keys() & new.keys() if _are_maps(known, new, name)}
+    return {**known, **new, **both}
+
+
+def _are_maps(known: Mapping[str, Any], new: Mapping[str, Any], name: str) -> bool:
+    return isinstance(known[name], Mapping) and isinstance(new[name], Mapping)
 
 
 def check_recordings(into: Path) -> dict[str, Any]:

@@ -17,8 +17,10 @@ class TaskPlan:
 
     task: str
     tuning: Tuning
+    distilling: Tuning
+    """How the prompted model learns its lessons."""
     most_tokens: int
-    """Of an answer; the tuning's own bound is on a whole conversation."""
+    """Of an answer; a tuning's own bound is on a whole conversation."""
     samples: int = SAMPLES
 
     @property
@@ -33,16 +35,21 @@ class TaskPlan:
 
     def quick(self) -> TaskPlan:
         """So small that it runs through in minutes on a CPU: what comes out proves nothing."""
-        return replace(self, tuning=replace(self.tuning, rank=4, epochs=1.0, batch=4), most_tokens=24, samples=2)
+        tuning, distilling = (replace(of, rank=4, epochs=1.0, batch=4) for of in (self.tuning, self.distilling))
+        return replace(self, tuning=tuning, distilling=distilling, most_tokens=24, samples=2)
 
 
 PLANS = {
     "cs_response": TaskPlan(
-        "cs_response", Tuning(rank=64, epochs=3.0, learning_rate=5e-4, batch=16, most_tokens=2_048), most_tokens=80
+        "cs_response",
+        Tuning(rank=64, epochs=3.0, learning_rate=5e-4, batch=16, most_tokens=2_048),
+        Tuning(rank=16, epochs=3.0, learning_rate=5e-4, batch=16, most_tokens=2_048),
+        most_tokens=80,
     ),
     "fin_summarisation": TaskPlan(
         "fin_summarisation",
         Tuning(rank=64, epochs=5.0, learning_rate=5e-4, batch=8, most_tokens=4_096),
+        Tuning(rank=16, epochs=5.0, learning_rate=5e-4, batch=8, most_tokens=4_096),
         most_tokens=192,
     ),
 }

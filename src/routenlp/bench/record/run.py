@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from routenlp.bench.record.asked import SMOLLM2, TUNED, Asked
+from routenlp.bench.record.asked import DISTILLED, SMOLLM2, TUNED, Asked
 from routenlp.bench.record.plan import TaskPlan
 from routenlp.bench.record.shards import Candidates
 from routenlp.bench.record.steps import Chosen, Desk, choose_best, qualities_by_fold, record, tuned_with
@@ -26,6 +26,8 @@ class Step(StrEnum):
     PROMPTS = "prompts"
     PROMPTED = SMOLLM2
     TUNED = TUNED
+    DISTILLED = DISTILLED
+    """Of what lies recorded: the prompted model learns from the tuned one's answers."""
     ALL = "all"
 
 

@@ -70,10 +70,18 @@ class Ground:
     """The other held-out rows."""
 
 
-def survey(scene: Scene, budget: int) -> Ground:
-    """Cluster the pool's failures, rank the clusters by what better answers there would save, and take the best."""
-    held_out = np.flatnonzero([row.fold in JUDGING for row in scene.rows])
-    pool = np.flatnonzero([row.fold == "train" and not row.start for row in scene.rows])
+def in_pool(row: Asked) -> bool:
+    """Whether a row may become a lesson: no model here has learned it, and it judges nothing."""
+    return row.fold == "train" and not row.start
+
+
+def survey(scene: Scene, budget: int, judging: Sequence[str] = JUDGING) -> Ground:
+    """Cluster the pool's failures, rank the clusters by what better answers there would save, and take the best.
+
+    `judging`: folds of which no row may resemble a lesson.
+    """
+    held_out = np.flatnonzero([row.fold in judging for row in scene.rows])
+    pool = np.flatnonzero([in_pool(row) for row in scene.rows])
     sides = [take_prints([Query(r.id, scene.task, r.text) for r in _at(scene, part)]) for part in (pool, held_out)]
     near_copies = {overlap.lesson for overlap in find_overlaps(*sides)}
     free = np.array([i for n, i in enumerate(pool.tolist()) if n not in near_copies], dtype=np.int64)

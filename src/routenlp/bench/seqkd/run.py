@@ -11,16 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from routenlp.backends.generations import read_generations
 from routenlp.bench.progress import progress_on
-from routenlp.bench.record.asked import ROWS, SMOLLM2, TUNED, Asked, read_asked
-from routenlp.bench.record.vectors import read_vectors
+from routenlp.bench.record.asked import Asked
 from routenlp.bench.seqkd.lessons import Ground, Positions, Scene, pick_random, pick_targeted, survey
+from routenlp.bench.seqkd.scene import read_scene
 from routenlp.bench.seqkd.size import Size
 from routenlp.bench.seqkd.trial import Trial, run_trial
 from routenlp.draws import draw
 from routenlp.errors import TrainingError
-from routenlp.grading.rouge import rouge_l
 
 BASE, RANDOM, TARGETED = "base", "random", "targeted"
 ARMS = (RANDOM, TARGETED)
@@ -53,21 +51,9 @@ class TaskResult:
     """By seed and arm."""
 
 
-def scene_of(job: Job) -> tuple[Scene, dict[str, str]]:
-    """Recorded rows, graded; and the teacher's answers by id."""
-    folder = job.recordings / job.task
-    said, taught = (
-        {g.id: g.answer for g in read_generations(folder / f"{tier}.jsonl.gz")} for tier in (SMOLLM2, TUNED)
-    )
-    rows = [row for row in read_asked(job.work / job.task / ROWS) if row.id in said]
-    vectors = read_vectors(job.work / job.task, [row.id for row in rows])
-    quality, teacher = (np.array([rouge_l(of[row.id], row.reference) for row in rows]) for of in (said, taught))
-    return Scene(job.task, job.handled_at, rows, quality, teacher, vectors), taught
-
-
 def run_job(job: Job) -> TaskResult:
     """The base once, and both arms of one seed. Raises `TrainingError` where no cluster is worth a lesson."""
-    scene, taught = scene_of(job)
+    scene, taught = read_scene(job.work, job.recordings, job.task, job.handled_at)
     budget = job.size.lessons[job.task]
     ground = survey(scene, budget)
     if not ground.quotas:

@@ -36,13 +36,17 @@ class Size:
         return replace(recorded, text=row.brief[-self.most_chars :], turns=())
 
 
+_TUNING = Tuning(rank=16, epochs=3.0, learning_rate=5e-4, batch=8, most_tokens=4_096)
+_MOST_TOKENS = {"cs_response": 80, "fin_summarisation": 192}
 FULL = Size(
     {"cs_response": 300, "fin_summarisation": 100},
-    Tuning(rank=16, epochs=3.0, learning_rate=5e-4, batch=8, most_tokens=4_096),
+    _TUNING,
     300,
-    100,
-    {"cs_response": 80, "fin_summarisation": 192},
+    50,
+    _MOST_TOKENS,
 )
+FEW = replace(FULL, lessons={"cs_response": 100, "fin_summarisation": 50})
+"""From fewer clusters: the fewer lessons, the rarer are those of a given cluster among random ones."""
 SMALL = Size(
     {"cs_response": 64, "fin_summarisation": 32},
     Tuning(rank=16, epochs=1.0, learning_rate=1e-3, batch=4, most_tokens=1_024),
@@ -51,3 +55,4 @@ SMALL = Size(
     {"cs_response": 40, "fin_summarisation": 96},
     300,
 )
+SIZES = {"full": FULL, "few": FEW, "small": SMALL}

@@ -16,7 +16,7 @@ from routenlp.loop.lessons import Lesson
 from routenlp.store.sealed import sha256_of
 from routenlp.training.distil.language_model import LanguageModelDistiller
 
-SHARE = 0.2
+SHARE = 0.35
 """Of a card's memory for keys and values: seeds run side by side."""
 
 

@@ -23,8 +23,8 @@ _LABELS = (
 _MODELS = (
     "The top tier `{top}` is a language model of 135M parameters, recorded: quality ratios are to its answers, and the "
     "human reference is the yardstick of both. It stands in for a large model in place and price alone. Its latency is "
-    "drawn from a log-normal with median 800 ms and p99 1,847 ms; that of `smollm2` follows from its tokens and the "
-    "speed measured on two processor cores (docs/record.md)."
+    "drawn from a log-normal with median 800 ms and p99 1,847 ms; that of the cheaper language model follows from its "
+    "tokens and the speed measured on two processor cores (docs/record.md)."
 )
 FEW_GROUPS = 30
 

@@ -12,7 +12,7 @@ from routenlp.bench.six_tasks import gradings, main_table, report
 from routenlp.bench.six_tasks.generation_targets import AtEps
 from routenlp.bench.six_tasks.gradings import Graded
 from routenlp.bench.six_tasks.measures import TaskMeasures
-from routenlp.bench.six_tasks.parts import EVERY, GENERATION, STRUCTURED, Part
+from routenlp.bench.six_tasks.parts import BEFORE, EVERY, GENERATION, STRUCTURED, Part
 from routenlp.bench.six_tasks.run import Result
 from routenlp.bench.six_tasks.systems import ASYMPTOTIC, CERTIFIED, ROUTENLP, served
 from routenlp.bench.six_tasks.table import Table, interval
@@ -22,6 +22,7 @@ from routenlp.replay.report.human import NOT_YET
 PAPER: Mapping[str, str] = MappingProxyType(
     {
         STRUCTURED: "about 0.99 (0.96 to 1.00) / 0.15 to 0.22",
+        BEFORE: "–",
         GENERATION: "about 0.96 (0.96 to 0.98) / 0.53 to 0.60",
         EVERY: "0.971 / 0.159",
     }
@@ -46,7 +47,7 @@ class Done:
 def summary(done: Sequence[Done]) -> Table:
     """Means over tasks of each part, and over all."""
     groups: list[tuple[str, list[TaskMeasures]]] = [(d.part.name, list(d.result.tasks.values())) for d in done]
-    groups.append((EVERY, [measures for _, tasks in groups for measures in tasks]))
+    groups.append((EVERY, [m for name, tasks in groups if name != BEFORE for m in tasks]))
     rows = []
     for name, tasks in groups:
         for system in (ROUTENLP, ASYMPTOTIC, CERTIFIED):
@@ -58,6 +59,16 @@ def summary(done: Sequence[Done]) -> Table:
     return Table("Structured and generation tasks apart: every task counts the same", heads, tuple(rows))
 
 
+def served_parts(done: Sequence[Done]) -> list[Done]:
+    """Those that aims are held against: not what was before the turn."""
+    return [d for d in done if d.part.name != BEFORE]
+
+
+def headlines(done: Sequence[Done]) -> list[str]:
+    """Each part's result in a sentence."""
+    return [report.headline(d.result) for d in served_parts(done)]
+
+
 def tables(done: Sequence[Done]) -> list[Table]:
     """Everything that the page shows."""
     if len(done) == 1:
@@ -67,6 +78,8 @@ def tables(done: Sequence[Done]) -> list[Table]:
 
 def _of_part(done: Done) -> list[Table]:
     result = done.result
+    if done.part.name == BEFORE:
+        return [*generation_tables(done), *report.main_tables(result)]
     first = [*report.main_tables(result), *report.operating_points(result)]
     return [*generation_tables(done), *first, *report.task_tables(result), *report.rival_tables(result)]
 
@@ -109,10 +122,11 @@ def checks(done: Sequence[Done], limits: Mapping[str, float]) -> list[dict[str, 
     """The promises of every part; time and memory of all of them together."""
     seconds, peak = sum(d.result.seconds for d in done), max(d.result.peak_rss_mb for d in done)
     out: list[dict[str, object]] = []
-    for d in done:
+    held = served_parts(done)
+    for d in held:
         of_all = replace(d.result, seconds=seconds, peak_rss_mb=peak)
         found = report.checks(of_all, limits)
-        out += found if d is done[-1] else found[:-2]
+        out += found if d is held[-1] else found[:-2]
         out += targets.checks(d.result, d.swept) if d.swept else []
     return out
 
@@ -125,12 +139,12 @@ def as_json(done: Sequence[Done], *, bench: str, limits: Mapping[str, float]) ->
         seed=done[0].part.settings.seed,
         seconds=sum(d.result.seconds for d in done),
         peak_rss_mb=round(max(d.result.peak_rss_mb for d in done)),
-        rows=[asdict(m) for d in done for measures in d.result.tasks.values() for m in measures.rows],
+        rows=[asdict(m) for d in served_parts(done) for measures in d.result.tasks.values() for m in measures.rows],
         checks=checks(done, limits),
         quick=first.workload.sampled,
         generated=first.workload.generated,
         rows_from="generated" if first.workload.generated else "six-tasks",
-        headline=" ".join(report.headline(d.result) for d in done),
+        headline=" ".join(headlines(done)),
         parts=[_part_json(d) for d in done],
         tables=[asdict(t) for t in tables(done)],
         notes=notes(done),

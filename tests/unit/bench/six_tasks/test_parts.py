@@ -10,14 +10,14 @@ import pytest
 from routenlp.backends.generations import Generation
 from routenlp.backends.recorded_generations import Speed
 from routenlp.bench.datasets.recordings import Recordings
-from routenlp.bench.six_tasks.parts import EVERY, GENERATION, STRUCTURED, divide, whole
+from routenlp.bench.six_tasks.parts import BEFORE, EVERY, GENERATION, STRUCTURED, divide, whole
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.errors import BackendError
 from routenlp.replay.folds import split
 from routenlp.settings import Settings, load
 from routenlp.types import Example, Query
 
-TIERS = ("smollm2", "tuned")
+TIERS, BEFORE_TIERS = ("distilled", "tuned"), ("smollm2", "tuned")
 
 
 def settings(name: str) -> Settings:
@@ -42,7 +42,8 @@ def recorded(workload: Workload, *, without: str = "") -> Recordings:
     every = [e for f in (folds.train, folds.calibrate, folds.gate, folds.test) for e in f.examples]
     said = {e.query.id: Generation(e.query.id, "so", (0.5,), (2,), 10, 2, "stop") for e in every}
     said.pop(without, None)
-    return Recordings(Path("x"), {tier: {"cs_response": said} for tier in TIERS}, Speed(0.1, 0.01, 0.05), {})
+    tiers = {*TIERS, *BEFORE_TIERS}
+    return Recordings(Path("x"), {tier: {"cs_response": said} for tier in tiers}, Speed(0.1, 0.01, 0.05), {})
 
 
 def test_without_recordings_all_tasks_share_the_human_labels(workload: Workload) -> None:
@@ -52,12 +53,14 @@ def test_without_recordings_all_tasks_share_the_human_labels(workload: Workload)
 
 
 def test_a_recorded_task_runs_on_the_recorded_portfolio(workload: Workload) -> None:
-    structured, generation = divide(
+    structured, before, generation = divide(
         settings("settings.yaml"), settings("generation.yaml"), workload, recorded(workload)
     )
     assert (structured.name, list(structured.workload.folds)) == (STRUCTURED, ["cs_intent"])
     assert (generation.name, list(generation.workload.folds)) == (GENERATION, ["cs_response"])
     assert list(generation.replayed) == list(TIERS)
+    assert (before.name, list(before.replayed)) == (BEFORE, list(BEFORE_TIERS))
+    assert before.workload.folds == generation.workload.folds
 
 
 def test_a_row_that_was_not_recorded_is_learned_from_and_neither_proves_nor_tests(workload: Workload) -> None:

@@ -1,4 +1,4 @@
-"""The recordings in this repository: whole, the same rows for both tiers, none that a model learned from."""
+"""The recordings in this repository: whole, the same rows for all tiers, none that its model learned from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from routenlp.backends.generations import read_generations
 from routenlp.bench.pilot.pools import divide
-from routenlp.bench.record.asked import SMOLLM2, TUNED
+from routenlp.bench.record.asked import DISTILLED, SMOLLM2, TUNED
 from routenlp.bench.record.manifest import check_recordings
 from routenlp.bench.record.plan import TASKS
 from routenlp.bench.record.roles import Role, by_fold, role
@@ -31,13 +31,14 @@ def test_every_file_is_what_the_manifest_says_and_all_are_small():
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_both_tiers_answered_the_same_rows_and_none_that_was_learned_from(task):
-    prompted, tuned = ids(task, SMOLLM2), ids(task, TUNED)
+def test_all_tiers_answered_the_same_rows_and_none_that_was_learned_from(task):
+    prompted, distilled, tuned = (ids(task, tier) for tier in (SMOLLM2, DISTILLED, TUNED))
     taught = json.loads((FOLDER / task / "taught.json").read_bytes())
-    assert prompted == tuned
+    assert prompted == distilled == tuned
     assert len(set(tuned)) == len(tuned)
     assert not set(tuned) & set(taught["generator"])
     assert set(taught["reranker"]) < set(tuned)
+    assert set(taught["lessons"]) < set(tuned) - set(taught["examples"])
 
 
 @pytest.mark.data
@@ -52,8 +53,10 @@ def test_rows_have_the_roles_that_the_rule_gives_and_qualities_are_as_stated(tas
         assert set(taught[kind]) == {name for name, (fold, e) in rows.items() if role(fold, e) is kind}
         assert set(taught[kind]) <= start
     assert set(taught["examples"]) == start
+    assert all(rows[name][0] == "train" for name in taught["lessons"])
     assert set(ids(task, TUNED)) == set(rows) - set(taught["generator"])
     stated = check_recordings(FOLDER)["tasks"][task]["rouge_l"]["calibrate"]
-    said = [g for g in read_generations(FOLDER / task / "tuned.jsonl.gz") if rows[g.id][0] == "calibrate"]
-    quality = sum(rouge_l(g.answer, rows[g.id][1].reference) for g in said) / len(said)
-    assert quality == pytest.approx(stated[TUNED], abs=1e-4)
+    for tier in (DISTILLED, TUNED):
+        said = [g for g in read_generations(FOLDER / task / f"{tier}.jsonl.gz") if rows[g.id][0] == "calibrate"]
+        quality = sum(rouge_l(g.answer, rows[g.id][1].reference) for g in said) / len(said)
+        assert quality == pytest.approx(stated[tier], abs=1e-4)

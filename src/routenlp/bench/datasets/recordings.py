@@ -2,7 +2,8 @@
 
 recordings/manifest.json                what was recorded, of which weights and prompts, and every file's SHA-256
 recordings/<task>/<tier>.jsonl.gz       what the tier wrote, by query id
-recordings/<task>/taught.json           ids of the rows that the tuned model, or what picks its answers, learned from
+recordings/<task>/taught.json           ids of the rows that the tuned model, or what picks its answers, learned from,
+                                        of lessons, and of the start, which alone is shown as examples
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from routenlp.errors import CorruptData, MissingData
 FOLDER, TAUGHT = "recordings", "taught.json"
 LEARNERS = ("generator", "reranker")
 """In `taught.json`: what learned from a row, so that the top tier's answer to it is no answer to a new query."""
+EXAMPLES = "examples"
 _REMEDY = "Take the folder as it was committed, or record again: routenlp bench record."
 
 
@@ -34,6 +36,10 @@ class Recordings:
     speed: Speed | None
     """Of the model that is asked as it is; None where it was not timed."""
     manifest: Mapping[str, Any]
+    start: Mapping[str, frozenset[str]]
+    """By task, ids of the training rows that no lesson came from: each tier's own model answered them. The other
+    training rows were answered by models of half of the lessons in the distilled one's place.
+    """
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -60,18 +66,21 @@ def load(folder: Path, tiers: Sequence[str], tasks: Sequence[str]) -> Recordings
     """
     manifest = check_recordings(folder)
     found: dict[str, dict[str, dict[str, Generation]]] = {tier: {} for tier in tiers}
+    start: dict[str, frozenset[str]] = {}
     for task in (task for task in tasks if task in manifest["tasks"]):
-        taught = _taught(folder / task / TAUGHT)
+        by_learner = _taught(folder / task / TAUGHT)
+        taught = {row for learner in LEARNERS for row in by_learner[learner]}
+        start[task] = frozenset(by_learner[EXAMPLES])
         for tier in tiers:
             whole = read_generations(folder / task / f"{tier}.jsonl.gz")
             found[tier][task] = {row.id: row for row in whole if row.id not in taught}
-    return Recordings(folder, found, _speed(manifest, folder / MANIFEST), manifest)
+    return Recordings(folder, found, _speed(manifest, folder / MANIFEST), manifest, start)
 
 
-def _taught(path: Path) -> set[str]:
+def _taught(path: Path) -> dict[str, list[str]]:
     try:
         read = json.loads(path.read_text("utf-8"))
-        return {row for learner in LEARNERS for row in read[learner]}
+        return {kind: [str(row) for row in read[kind]] for kind in (*LEARNERS, EXAMPLES)}
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise CorruptData(str(path), f"does not say which rows were learned from ({exc!r})", _REMEDY) from exc
 

@@ -139,32 +139,11 @@ def measured(source: str, mode: Mode, mine: Course, base: Course, pool: Streams,
     )
 
 
-def chosen_point(
-    train: Streams, points: tuple[Mode, ...], target: Target = TARGET, *, most_time: float, most_cost: float
-) -> Mode:
-    """Of these modes the cheapest, by the policy that holds the target on training rows at the least cost, among those
-    whose median time to first token there is at most `most_time` of the buffered mode's. Where none is, the fastest
-    among those that cost at most `most_cost` more; where none of these is either, the cheapest.
-    """
-    cost, time_s = _on_training(train, BUFFERED, target)
-    found = [(mode, *_on_training(train, mode, target)) for mode in points]
-    if fast := [one for one in found if one[2] <= most_time * time_s]:
-        return min(fast, key=lambda one: one[1])[0]
-    if cheap := [one for one in found if one[1] <= (1.0 + most_cost) * cost]:
-        return min(cheap, key=lambda one: one[2])[0]
-    return min(found, key=lambda one: one[1])[0]
-
-
 def bill_on_training(train: Streams, target: Target) -> float:
     """Of the cheapest buffered policy that holds the target on training rows, over always-top's."""
-    return _on_training(train, BUFFERED, target)[0] / float(train.top_usd.sum())
-
-
-def _on_training(train: Streams, mode: Mode, target: Target) -> tuple[float, float]:
-    """Cost and median time to first token of that policy."""
-    played = play_all(train, ladder(train, mode))
+    played = play_all(train, ladder(train, BUFFERED))
     step = cheapest_step(as_replays(played, train), target)
-    return float(played[step].cost_usd.sum()), float(np.median(played[step].first_token_s))
+    return float(played[step].cost_usd.sum()) / float(train.top_usd.sum())
 
 
 def _sized(labels: int, units: Units) -> Units:

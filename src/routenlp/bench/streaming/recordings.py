@@ -9,6 +9,7 @@ import numpy as np
 
 from routenlp.backends.recorded_generations import Speed
 from routenlp.bench.datasets.recordings import Recordings
+from routenlp.bench.record.asked import DISTILLED, TUNED
 from routenlp.bench.streaming.worlds import CHEAP_USD, TOP_USD, top_latency_s
 from routenlp.contracts import Scorer
 from routenlp.grading.metrics import metric
@@ -18,7 +19,7 @@ from routenlp.scoring.token_uncertainty import TokenUncertainty
 from routenlp.types import Example
 
 TASKS = ("cs_response", "fin_summarisation")
-CHEAP, TOP = "smollm2", "tuned"
+CHEAP, TOP = DISTILLED, TUNED
 METRIC = "rouge_l"
 
 
@@ -34,16 +35,19 @@ def at_speeds(recordings: Recordings) -> dict[str, Recordings]:
 
 
 def sources(recordings: Recordings, folds: Folds, *, seed: int) -> tuple[Streams, Streams, int]:
-    """Training rows; all rows of the other folds, which are the population; and the calibration fold's units.
+    """Rows that fix policies; all rows of the calibration and test folds, which are the population; and the
+    calibration fold's units.
 
-    Rows that are not recorded, or that the top tier was taught with, are left out.
+    What fixes policies is the start of the training fold and the gate fold: other training rows were answered by models
+    of half of the lessons, which are weaker than the one that is served. Rows that are not recorded, or that the top
+    tier was taught with, are left out.
     """
     rng = np.random.default_rng(seed)
-    rest = (*folds.calibrate.examples, *folds.gate.examples, *folds.test.examples)
+    rest = (*folds.calibrate.examples, *folds.test.examples)
     task = folds.train.task
-    train, pool, calibrate = (
-        _known(recordings, task, rows) for rows in (folds.train.examples, rest, folds.calibrate.examples)
-    )
+    start = [e for e in folds.train.examples if e.query.id in recordings.start[task]]
+    fixing = (*start, *folds.gate.examples)
+    train, pool, calibrate = (_known(recordings, task, rows) for rows in (fixing, rest, folds.calibrate.examples))
     groups = len({example.group for example in calibrate})
     return as_streams(recordings, task, train, rng), as_streams(recordings, task, pool, rng), groups
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from routenlp.bench.frame import at_most
 from routenlp.bench.guarantees.run import most_misses
-from routenlp.bench.streaming.measure import DRAWS, TARGET, Measured, bill_on_training, chosen_point, course, measured
+from routenlp.bench.streaming.measure import DRAWS, TARGET, Measured, bill_on_training, course, measured
 from routenlp.cascade.commit import CommitPoint
 from routenlp.replay.backtest.certify import Target
 from routenlp.replay.streaming.certify import units_of
@@ -18,6 +18,8 @@ LOSES = 0.01
 """Share of the answers that would have been returned, and are aborted."""
 POINTS = tuple(Mode(CommitPoint(tokens)) for tokens in (4, 8, 16, 32))
 SENTENCE = Mode(CommitPoint(32, sentence=True))
+REHEARSED, REHEARSAL_SEED = 200, 1
+"""Calibrations on training rows, by which the commit point is chosen."""
 MOST_FIRST_TOKEN = 0.5
 MOST_EXTRA_COST = 0.10
 LOOSER = (0.05, 0.10, 0.20, 0.30, 0.40, 0.50)
@@ -69,30 +71,53 @@ def targets(train: Streams) -> list[tuple[Target, bool]]:
     return [(TARGET, True)] if saving[0] == TARGET else [(TARGET, False), (saving[0], True)]
 
 
-def modes(train: Streams, target: Target) -> tuple[tuple[Mode, ...], Mode]:
-    """All that are measured, and the one that training rows choose to be judged by."""
-    points = (*POINTS, SENTENCE)
-    best = chosen_point(train, points, target, most_time=MOST_FIRST_TOKEN, most_cost=MOST_EXTRA_COST)
-    aborting = (Mode(None, LOSES), Mode(best.point, LOSES))
-    return (BUFFERED, *POINTS, SENTENCE, *aborting), best
+def chosen_mode(source: Source) -> Mode:
+    """The commit mode that training rows choose, by a rehearsal there: as many calibrations of as many labels as will
+    be drawn, but of training rows. The cheapest whose time to first token is at most `MOST_FIRST_TOKEN` of the buffered
+    mode's; where none is, the fastest of those that cost at most `MOST_EXTRA_COST` more; where none of these is
+    either, the cheapest.
+    """
+    rehearsal = replace(source, pool=source.train)
+    base, *found = measure(rehearsal, (BUFFERED, *POINTS, SENTENCE), draws=REHEARSED, seed=REHEARSAL_SEED)
+    by_mode = dict(zip((*POINTS, SENTENCE), found, strict=True))
+    fast = [mode for mode, row in by_mode.items() if row.first_token_ratio <= MOST_FIRST_TOKEN]
+    cheap = [mode for mode, row in by_mode.items() if row.cost_ratio <= (1.0 + MOST_EXTRA_COST) * base.cost_ratio]
+    if cheap and not fast:
+        return min(cheap, key=lambda mode: by_mode[mode].first_token_ratio)
+    return min(fast or by_mode, key=lambda mode: by_mode[mode].cost_ratio)
+
+
+def measure(
+    source: Source,
+    every: Sequence[Mode],
+    *,
+    draws: int,
+    seed: int,
+    advance: Callable[[int, int], None] | None = None,
+) -> list[Measured]:
+    """The figures of each mode over the same draws; the first must be the buffered one."""
+    units = units_of(source.train.groups, source.pool.groups, seed)
+    rows: list[Measured] = []
+    base = None
+    for mode in every:
+        mine = course(
+            source.train, source.pool, mode, labels=source.labels, draws=draws, target=source.target, seed=seed
+        )
+        base = base or mine
+        rows.append(measured(source.name, mode, mine, base, source.pool, units, source.labels))
+        if advance is not None:
+            advance(len(rows), len(every))
+    return rows
 
 
 def run_source(
     source: Source, *, draws: int = DRAWS, seed: int = 0, advance: Callable[[int, int], None] | None = None
 ) -> Found:
     """Every mode over the same draws. `advance(done, total)` counts modes."""
-    target = source.target
-    every, best = modes(source.train, target)
-    units = units_of(source.train.groups, source.pool.groups, seed)
-    rows: list[Measured] = []
-    base = None
-    for mode in every:
-        mine = course(source.train, source.pool, mode, labels=source.labels, draws=draws, target=target, seed=seed)
-        base = base or mine
-        rows.append(measured(source.name, mode, mine, base, source.pool, units, source.labels))
-        if advance is not None:
-            advance(len(rows), len(every))
-    return Found(source.name, source.simulated, target, source.useful, str(best), tuple(rows))
+    best = chosen_mode(source)
+    every = (BUFFERED, *POINTS, SENTENCE, Mode(None, LOSES), Mode(best.point, LOSES))
+    rows = measure(source, every, draws=draws, seed=seed, advance=advance)
+    return Found(source.name, source.simulated, source.target, source.useful, str(best), tuple(rows))
 
 
 def checks(found: Sequence[Found]) -> list[dict[str, object]]:

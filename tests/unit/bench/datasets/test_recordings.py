@@ -22,7 +22,9 @@ def folder(tmp_path: Path) -> Path:
     for tier in TIERS:
         path = root / "replies" / f"{tier}.jsonl.gz"
         write_generations(path, [Generation(i, f"{tier} {i}", (0.5,), (len(tier) + 2,), 10, 2, "stop") for i in "abc"])
-    (root / "replies" / "taught.json").write_text(json.dumps({"generator": ["z"], "reranker": ["c"], "examples": []}))
+    (root / "replies" / "taught.json").write_text(
+        json.dumps({"generator": ["z"], "reranker": ["c"], "examples": ["a"]})
+    )
     hashes = {path.name: file_sha256(path) for path in (root / "replies").iterdir()}
     speed = {"fixed_s": 0.1, "read_s": 0.01, "written_s": 0.05, "queries": 24}
     (root / "manifest.json").write_text(json.dumps({"tasks": {"replies": {"sha256": hashes}}, "latency": speed}))
@@ -37,6 +39,7 @@ def set_in_manifest(folder: Path, **change: object) -> None:
 def test_what_a_tier_learned_from_is_no_answer(folder: Path) -> None:
     found = load(folder, TIERS, ["replies", "another task"])
     assert found.tasks == ("replies",)
+    assert found.start == {"replies": {"a"}}
     assert {tier: set(found.generations[tier]["replies"]) for tier in TIERS} == {t: {"a", "b"} for t in TIERS}
 
 

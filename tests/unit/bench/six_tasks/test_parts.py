@@ -43,7 +43,7 @@ def recorded(workload: Workload, *, without: str = "") -> Recordings:
     said = {e.query.id: Generation(e.query.id, "so", (0.5,), (2,), 10, 2, "stop") for e in every}
     said.pop(without, None)
     tiers = {*TIERS, *BEFORE_TIERS}
-    return Recordings(Path("x"), {tier: {"cs_response": said} for tier in tiers}, Speed(0.1, 0.01, 0.05), {})
+    return Recordings(Path("x"), {tier: {"cs_response": said} for tier in tiers}, Speed(0.1, 0.01, 0.05), {}, {})
 
 
 def test_without_recordings_all_tasks_share_the_human_labels(workload: Workload) -> None:

@@ -61,18 +61,24 @@ def examples(n):
     return [Example(Query(f"q{i}", "cs_response", f"text {i}"), "ab ab", f"g{i // 2}") for i in range(n)]
 
 
+START = frozenset(f"q{i}" for i in range(20))
+"""Training rows that each tier's own model answered."""
+
+
 def recorded(*ids):
     """Both tiers, of these queries."""
     said = {f"q{i}": made.said(i, [0.9, 0.8], ["ab ", "ab"]) for i in ids}
     tiers = {tier: {"cs_response": said} for tier in (recordings.CHEAP, recordings.TOP)}
-    return Recordings(Path("x"), tiers, Speed(0.1, 0.01, 0.02), {})
+    return Recordings(Path("x"), tiers, Speed(0.1, 0.01, 0.02), {}, {"cs_response": START})
 
 
 def test_recordings_become_graded_streams_of_the_rows_that_both_tiers_have():
     gone = ("q1", "q2")
     folds = split("cs_response", examples(30), [])
     train, pool, units = recordings.sources(recorded(0, *range(3, 40)), folds, seed=0)
-    assert train.n + pool.n == 28
+    fixing = [e for e in folds.train.examples if e.query.id in START] + [*folds.gate.examples]
+    assert train.n == sum(e.query.id not in gone for e in fixing)
+    assert pool.n == sum(e.query.id not in gone for e in (*folds.calibrate.examples, *folds.test.examples))
     assert units == len({e.group for e in folds.calibrate.examples if e.query.id not in gone})
     assert np.array_equal(pool.quality, np.ones(pool.n))
     assert pool.prefill_s == pytest.approx(0.1 + 10 / 100.0)

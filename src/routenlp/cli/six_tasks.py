@@ -18,6 +18,7 @@ from routenlp.bench.six_tasks import gradings, together, workload
 from routenlp.bench.six_tasks.generation_targets import sweep
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.bench.six_tasks.parts import BEFORE, GENERATION, Part, divide, whole
+from routenlp.bench.six_tasks.prepare import Fitted
 from routenlp.bench.six_tasks.run import run
 from routenlp.bench.six_tasks.together import Done
 from routenlp.bench.six_tasks.workload import Workload
@@ -60,7 +61,9 @@ def bench(
     rows = read_rows(settings, environ, progress, quick=quick, generated=generated, only=only)
     own = settings_file is not None or generated
     parts = (whole(settings, rows),) if own else _parts(settings, rows, recordings, progress)
-    done = [_run(part, progress) for part in parts]
+    done: list[Done] = []
+    for part in parts:
+        done.append(_run(part, progress, _shared_students(part, done)))
     console = open_console(stderr=json_target == "-")  # tables make room where standard output carries the JSON
     limits = QUICK_LIMITS if quick else BENCH_LIMITS
     console.print()
@@ -91,7 +94,13 @@ def _parts(settings: Settings, rows: Workload, recordings: Path | None, progress
     return divide(settings, generation, rows, found)
 
 
-def _run(part: Part, progress: Progress) -> Done:
+def _shared_students(part: Part, done: Sequence[Done]) -> Fitted | None:
+    """Of the same tasks before the turn, which teaches no student."""
+    before = [d.result.prepared.fitted for d in done if d.part.name == BEFORE and part.name == GENERATION]
+    return before[0] if before else None
+
+
+def _run(part: Part, progress: Progress, fitted: Fitted | None) -> Done:
     with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
         result = run(
             part.settings,
@@ -100,6 +109,7 @@ def _run(part: Part, progress: Progress) -> Done:
             progress,
             rivals=part.name != BEFORE,
             replayed=part.replayed,
+            fitted=fitted,
         )
     if part.name not in (BEFORE, GENERATION):
         return Done(part, result, {}, {})

@@ -61,6 +61,7 @@ class Prepared:
     """What every tier says of the calibration rows."""
     training: Mapping[str, tuple[Sequence[Example], Recorded]]
     """What it says of training rows that it had not learned from, with these rows."""
+    fitted: Fitted
 
 
 def prepare(
@@ -71,14 +72,16 @@ def prepare(
     folder: Path,
     progress: Progress,
     replayed: Mapping[str, Replayed] | None = None,
+    fitted: Fitted | None = None,
 ) -> Prepared:
     """Train every tier and the router, calibrate, and store the system under `folder`, which must not exist.
 
     `encoder` and `rich`: the sentence encoder and its longer vectors, best with a memory. `replayed`: the tiers that
-    are no students, by name; None: the top tier alone, which replays the human labels.
+    are no students, by name; None: the top tier alone, which replays the human labels. `fitted`: students of the very
+    training rows and settings, where they are at hand.
     """
     replayed = labels_on_top(settings, workload) if replayed is None else replayed
-    fitted = _fit_students(settings, workload, encoder, rich, progress)
+    fitted = fitted or _fit_students(settings, workload, encoder, rich, progress)
     stored: dict[str, dict[str, Student]] = {}
     models: dict[str, dict[str, str]] = {}
     for tier, by_task in fitted.students.items():
@@ -105,7 +108,7 @@ def prepare(
     seen = {task: _seen(settings, workload, row.recorded) for task, row in answered.items()}
     artefacts.write(folder / wiring.LADDER, {rungs.PART: rungs.as_part(_ladders(settings, workload, calibrated))})
     policies.save(folder / wiring.POLICY, with_seen(served(frame, calibrated), seen, datetime.now(UTC)))
-    return Prepared(folder, frame, calibrated, answered, training)
+    return Prepared(folder, frame, calibrated, answered, training, fitted)
 
 
 def _ladders(settings: Settings, workload: Workload, calibrated: Calibrated) -> dict[str, KeptLadder]:

@@ -14,7 +14,7 @@ import numpy as np
 from routenlp import wiring
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.measures import Ran, TaskMeasures, measure
-from routenlp.bench.six_tasks.prepare import Prepared, features, prepare
+from routenlp.bench.six_tasks.prepare import Fitted, Prepared, features, prepare
 from routenlp.bench.six_tasks.replayed import Replayed, labels_on_top
 from routenlp.bench.six_tasks.rivals import Compared, compare
 from routenlp.bench.six_tasks.systems import ROUTENLP, policies
@@ -65,17 +65,18 @@ def run(
     *,
     rivals: bool,
     replayed: Mapping[str, Replayed] | None = None,
+    fitted: Fitted | None = None,
 ) -> Result:
     """Train, calibrate and test on `workload`; the trained system stays in `folder`. `rivals`: fit others' too.
 
-    `replayed`: as `prepare` takes it.
+    `replayed`, `fitted`: as `prepare` takes them.
     """
     begin = time.perf_counter()
     replayed = labels_on_top(settings, workload) if replayed is None else replayed
     with progress.stage("loading the encoder"):
         encoder = wiring.minilm(settings, lambda _: None)
     plain, rich = (wiring.cached(encoder.with_pooling(rich=r), settings) for r in (False, True))
-    prepared = prepare(settings, workload, plain, rich, folder, progress, replayed)
+    prepared = prepare(settings, workload, plain, rich, folder, progress, replayed, fitted)
     test = [e for folds in workload.folds.values() for e in folds.test.examples]
     system = wiring.build(settings, folder, encoder=encoder, recorded=replayed)
     recorded = {name: _answer_test(settings, name, workload, prepared, system, progress) for name in workload.folds}

@@ -75,11 +75,14 @@ class Serving:
 
 def portfolio(settings: Settings) -> Portfolio:
     """The tiers with their prices."""
-    return Portfolio(tuple(_tier(tier) for tier in settings.portfolio))
+    return Portfolio(tuple(_tier(tier, cache_dir(settings)) for tier in settings.portfolio))
 
 
-def _tier(tier: TierSettings) -> Tier:
-    return Tier(tier.name, tier.backend, _price(tier), tier.model)
+def _tier(tier: TierSettings, cache: Path) -> Tier:
+    """A local model is named with its weights' hash: certificates and audits of other weights are none of its."""
+    local = tier.backend == "local" and tier.weights is not None
+    model = local_weights.version_of(tier.model or tier.name, tier.weights or "", cache) if local else tier.model
+    return Tier(tier.name, tier.backend, _price(tier), model)
 
 
 def _price(tier: TierSettings) -> Price:
@@ -265,6 +268,13 @@ def minilm(settings: Settings, say: Callable[[str], None]) -> MiniLM:
 def gguf(settings: Settings, weights: str, say: Callable[[str], None]) -> Path:
     """The file of a local tier's weights; fetched on first use. `say` is told what begins."""
     return local_weights.gguf(weights, cache_dir(settings), say, hub_url=HUB)
+
+
+def fetch_weights(settings: Settings, say: Callable[[str], None]) -> None:
+    """Those of every local tier, so that `portfolio` knows what they are. Raises `MissingData`, `CorruptData`."""
+    for tier in settings.portfolio:
+        if tier.backend == "local" and tier.weights is not None:
+            gguf(settings, tier.weights, say)
 
 
 def _sources(weights: str) -> list[Source]:

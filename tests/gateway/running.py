@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from routenlp.backends.encoders.hashed import HashedEncoder
+from routenlp.backends.local.weights import version_of
 from routenlp.cascade.commit import CommitRule
 from routenlp.cascade.committing import Committing
 from routenlp.cascade.policy import Policy
@@ -63,18 +64,27 @@ gateway: {{port: 0, admin_port: 0, auth: {auth}, max_body_mb: 8, body_timeout_s:
 
 
 def write_policy(
-    folder: Path, *, limit: float = 0.25, backends: Mapping[str, str] = {}, commit: CommitRule | None = None
+    folder: Path,
+    *,
+    limit: float = 0.25,
+    backends: Mapping[str, str] = {},
+    weights: Path | None = None,
+    commit: CommitRule | None = None,
 ) -> Path:
     """Begins at the cheapest tier and accepts under an uncertainty of `limit`; certified for `ROUTED`.
 
-    `backends`: of tiers that are not behind an OpenAI-compatible endpoint. `commit`: of streams of the small tier.
+    `backends`: of tiers that are not behind an OpenAI-compatible endpoint. `weights`: of the small tier, where it is a
+    local model. `commit`: of streams of that tier.
     """
     encoder = HashedEncoder(
         np.zeros(1, dtype=np.int32), np.ones(1, dtype=np.float32), np.zeros((1, 2), dtype=np.float16)
     )
-    portfolio = Portfolio(
-        tuple(Tier(n, backends.get(n, "openai"), Price(p, p), f"{n}-model") for n, p in zip(TIERS, PRICES, strict=True))
+    small, *others = (
+        Tier(n, backends.get(n, "openai"), Price(p, p), f"{n}-model") for n, p in zip(TIERS, PRICES, strict=True)
     )
+    if weights is not None:
+        small = replace(small, backend="local", model=version_of("small-model", str(weights), folder))
+    portfolio = Portfolio((small, *others))
     surface = SurfaceFrame(np.zeros(SURFACE), np.ones(SURFACE))
     quality, cost = (
         StackedEstimates((), np.empty((0, 0)), None, np.empty(0, dtype=np.int64), np.array(levels))
@@ -86,6 +96,16 @@ def write_policy(
     tasks = {task: Task(task, "accuracy", 1.0, 1.0) for task in ROUTED}
     served = rule if commit is None else Committing(rule, TIERS, {task: {"small": commit} for task in ROUTED})
     return save_policy(folder, Policy(portfolio, tasks, router, TokenUncertainty(), served), encoder)
+
+
+def with_local_model(text: str, weights: Path) -> str:
+    """Settings with a model that runs here as their small tier: one slot, one thread, and room for one to wait."""
+    begun = text.index("  - {name: small")
+    small = (
+        f"  - {{name: small, backend: local, weights: '{weights}', model: small-model, slots: 1, threads: 1, "
+        "context: 2048, most_waiting: 1, price: {input_usd_per_mtok: 1.0, output_usd_per_mtok: 1.0}}"
+    )
+    return text[:begun] + small + text[text.index("\n", begun) :]
 
 
 def save_policy(folder: Path, plain: Policy, encoder: HashedEncoder) -> Path:

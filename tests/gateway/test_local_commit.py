@@ -22,16 +22,11 @@ GREEDY = {"temperature": 0, "extra_body": {"cache_prompt": False}}
 
 
 def start(stub_server, smollm2, folder, rule):
-    policy = running.write_policy(folder / "policy", limit=0.99, backends={"small": "local"}, commit=rule)
+    policy = running.write_policy(folder / "policy", limit=0.99, weights=smollm2, commit=rule)
     text = running.settings(stub_server.url, policy).replace("auth: none", "auth: none, streaming: commit")
     text += "\nstore: {url: 'sqlite:///routenlp.db'}\ncontent: {store: audits}\n"
     text += "audit: {rate: 1.0, bootstrap_rate: 1.0}\n"
-    begun = text.index("  - {name: small")
-    small = (
-        f"  - {{name: small, backend: local, weights: '{smollm2}', model: small-model, slots: 1, threads: 1, "
-        "context: 2048, most_waiting: 1, price: {input_usd_per_mtok: 1.0, output_usd_per_mtok: 1.0}}"
-    )
-    return running.start(folder, text[:begun] + small + text[text.index("\n", begun) :])
+    return running.start(folder, running.with_local_model(text, smollm2))
 
 
 @pytest.fixture(scope="module")

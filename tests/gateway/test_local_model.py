@@ -20,15 +20,9 @@ QUESTION = [{"role": "user", "content": "Name the capital of France."}]
 
 @pytest.fixture(scope="module")
 def gateway(smollm2, stub_server, tmp_path_factory):
-    folder = running.write_policy(tmp_path_factory.mktemp("policy"), limit=0.99, backends={"small": "local"})
-    text = running.settings(stub_server.url, folder)
-    begun = text.index("  - {name: small")
-    end = text.index("\n", begun)
-    small = (
-        f"  - {{name: small, backend: local, weights: '{smollm2}', model: small-model, slots: 1, threads: 1, "
-        "context: 2048, most_waiting: 1, price: {input_usd_per_mtok: 1.0, output_usd_per_mtok: 1.0}}"
-    )
-    gateway = running.start(tmp_path_factory.mktemp("gateway"), text[:begun] + small + text[end:])
+    folder = running.write_policy(tmp_path_factory.mktemp("policy"), limit=0.99, weights=smollm2)
+    text = running.with_local_model(running.settings(stub_server.url, folder), smollm2)
+    gateway = running.start(tmp_path_factory.mktemp("gateway"), text)
     yield gateway
     gateway.stop()
 

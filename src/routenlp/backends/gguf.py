@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 BLOCK = 32
 """Weights that share a scale."""
+FILE_TYPE, ALIGNMENT = "general.file_type", "general.alignment"
 
 _REMEDY = "Fetch the file again."
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -63,6 +64,10 @@ class Gguf:
     path: Path
     about: Mapping[str, Any]
     """Metadata by key."""
+    metadata: bytes
+    """The same as the file has it."""
+    value_at: Mapping[str, int]
+    """Where each key's value begins in `metadata`, after its type."""
     _places: Mapping[str, _Place]
     _begin: int
 
@@ -70,6 +75,15 @@ class Gguf:
     def names(self) -> tuple[str, ...]:
         """Of the tensors, in the file's order."""
         return tuple(self._places)
+
+    @property
+    def alignment(self) -> int:
+        """Tensors begin at multiples of it, in bytes."""
+        return int(self.about.get(ALIGNMENT, 32))
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of a tensor, in numpy's order of axes."""
+        return self._places[name].shape
 
     def tensor(self, name: str) -> Vectors:
         """float32, in numpy's order of axes: the last one is contiguous. Raises `CorruptData` where the file ends."""
@@ -113,17 +127,19 @@ def _head(path: Path, reader: _Reader) -> Gguf:
     version, tensors, keys = reader.scalar("I"), reader.scalar("Q"), reader.scalar("Q")
     if version not in VERSIONS:
         raise CorruptData(str(path), f"is GGUF version {version}", f"Versions {VERSIONS} are read.")
-    about = {}
+    about, value_at, first = {}, {}, reader.at
     for _ in range(keys):
-        key = reader.text()
-        about[key] = reader.value(reader.scalar("I"))
+        key, kind = reader.text(), reader.scalar("I")
+        value_at[key] = reader.at - first
+        about[key] = reader.value(kind)
+    metadata = reader.content[first : reader.at]
     places = {}
     for _ in range(tensors):
         name, axes = reader.text(), reader.scalar("I")
         shape = tuple(reader.scalar("Q") for _ in range(axes))[::-1]
         places[name] = _Place(shape, reader.scalar("I"), reader.scalar("Q"))
-    aligned = int(about.get("general.alignment", 32))
-    return Gguf(path, about, places, -(-reader.at // aligned) * aligned)
+    opened = Gguf(path, about, metadata, value_at, places, 0)
+    return replace(opened, _begin=-(-reader.at // opened.alignment) * opened.alignment)
 
 
 @dataclass(slots=True)

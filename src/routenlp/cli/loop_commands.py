@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from routenlp.cli.options import SettingsFile
+
 ServerSettings = Annotated[
     Path | None, typer.Option("--settings", help="YAML settings; else routenlp.yaml in this folder.")
 ]
@@ -75,3 +77,18 @@ def adopt_command(
     from routenlp.cli import turn as command
 
     command.adopt(folder, model, out)
+
+
+@distil.command("merge")
+def merge_command(
+    adapter: Annotated[Path, typer.Argument(help="A sealed adapter, as a language model's distiller leaves it.")],
+    out: Annotated[Path, typer.Option(help="The GGUF file to write; refuses to overwrite.")],
+    weights: Annotated[
+        str, typer.Option(help="What it was tuned on: packaged, hub:OWNER/NAME/FILE.gguf, or a GGUF file.")
+    ] = "packaged",
+    settings: SettingsFile = None,
+) -> None:
+    """Merges an adapter into its base's weights: one file that `backend: local` serves."""
+    from routenlp.cli import merge as command
+
+    command.merge(adapter, out, weights, settings, os.environ)

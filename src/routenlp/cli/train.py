@@ -175,6 +175,7 @@ def given_by(options: Options, outcomes: Path | None, environ: Mapping[str, str]
         bare = settings_file.load(None, environ, default=BARE)
         return Given(bare, None, options.tiers, listed)
     serving = settings_file.load(options.settings, environ, default="")
+    wiring.fetch_weights(serving, lambda line: print(f"{line} ...", file=sys.stderr))
     of_tiers: dict[str, GivenCost] = {tier.name: tier.price for tier in wiring.portfolio(serving).tiers}
     tiers = options.tiers or [tier.name for tier in serving.portfolio]
     return Given(serving, serving, tiers, of_tiers | listed)

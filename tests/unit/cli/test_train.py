@@ -177,6 +177,21 @@ def test_another_model_behind_a_tier_voids_what_was_proved(with_settings: tuple[
     assert set(statuses(with_settings[0], text).values()) == {Status.UNCERTIFIED}
 
 
+def test_other_weights_of_a_local_model_void_what_was_proved(tmp_path: Path) -> None:
+    endpoint = "backend: openai, base_url: 'http://127.0.0.1:9/v1', model: small-1"
+    weights, lax = tmp_path / "small.gguf", dict.fromkeys(TASKS, "{eps: 0.1, serve_when: empirical}")
+    text = settings_text(lax).replace(endpoint, f"backend: local, weights: '{weights}'")
+    (tmp_path / "routenlp.yaml").write_text(text)
+    outcomes = write(tmp_path, with_tokens(recording(900)))
+    with pytest.raises(MissingData, match=r"small\.gguf"):
+        trained_to(tmp_path, outcomes, tiers=None, settings=tmp_path / "routenlp.yaml")
+    weights.write_bytes(b"GGUF one")
+    trained_to(tmp_path, outcomes, tiers=None, settings=tmp_path / "routenlp.yaml")
+    assert set(statuses(tmp_path, text).values()) != {Status.UNCERTIFIED}
+    weights.write_bytes(b"GGUF another")
+    assert set(statuses(tmp_path, text).values()) == {Status.UNCERTIFIED}
+
+
 def test_the_same_outcomes_are_trained_on_at_other_prices(tmp_path: Path) -> None:
     """Costs that were recorded give way to tokens at the prices in force."""
     columns = with_tokens(recording(900))

@@ -37,8 +37,11 @@ def gguf(weights: str, cache_dir: Path, say: Callable[[str], None], *, hub_url: 
 def version_of(model: str, weights: str, cache_dir: Path) -> str:
     """The model's name with the beginning of its weights' SHA-256: another file is another model.
 
-    The bare name where the file is not there (yet): nothing that was proved of weights is proved of that.
+    The bare name where the file is not there (yet): nothing that was proved of weights is proved of that. Packaged
+    weights are known before they are fetched.
     """
+    if weights == PACKAGED:
+        return f"{model}-{GGUF_SHA256[:12]}"
     path = _place(weights, cache_dir)
     try:
         found = path.stat()

@@ -74,3 +74,8 @@ def test_a_hubs_file_is_known_where_it_was_kept(tmp_path):
     kept.write_bytes(b"GGUF one")
     of_hub = weights.version_of("small", "hub:owner/name/file.gguf", tmp_path)
     assert of_hub == weights.version_of("small", str(kept), tmp_path)
+
+
+def test_packaged_weights_are_the_same_model_before_they_are_fetched_and_as_a_file(tmp_path, smollm2):
+    packaged = weights.version_of("small", "packaged", tmp_path)
+    assert packaged == weights.version_of("small", str(smollm2), tmp_path) != "small"

@@ -34,6 +34,7 @@ class Why(StrEnum):
     ENOUGH = "audit.rate brings an alarm in time"
     ALARM = "audits that an alarm needs in audit.alarm_days"
     MOST = "audit.most_rate, under what an alarm needs in audit.alarm_days"
+    ANEW = "audit.bootstrap_rate: few audits are graded since the last alarm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Asked:
     """Of the requests, at the most, where `rate` is not more."""
     alarm_days: float
     """Until the alarm, were the risk to double."""
+    bootstrap_rate: float = 0.0
+    """Of the requests, while a proof can rest on few audits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,26 @@ def audits_wanted(target: float, alarm_days: float) -> float:
     return LOSSES / (target * alarm_days)
 
 
-def planned_rate(requests_a_day: float | None, target: float, asked: Asked) -> AuditRate:
+def planned_rate(
+    requests_a_day: float | None, target: float, asked: Asked, *, since_alarm: int | None = None
+) -> AuditRate:
     """`requests_a_day`: that may be drawn, over 0; None where that is not known. `target`: alpha, or eps of
-    `quality_ratio`; at 0 no risk is allowed, and every loss speaks at once.
+    `quality_ratio`; at 0 no risk is allowed, and every loss speaks at once. `since_alarm`: audits graded since the
+    last alarm; None where there was none.
+
+    What is proved after an alarm rests on audits from after it. With few of them it is cautious, which costs more than
+    audits do: a task that cost 0.13 of its bill cost 0.8 with 130 and 0.4 with 540 in `bench pilot`.
     """
     if asked.rate <= 0.0:
         return AuditRate(0.0, Why.OFF, None)
+    plain = _planned(requests_a_day, target, asked)
+    if since_alarm is None or since_alarm >= SEEN or plain.rate >= asked.bootstrap_rate:
+        return plain
+    days = plain.alarm_days
+    return AuditRate(asked.bootstrap_rate, Why.ANEW, None if days is None else days * plain.rate / asked.bootstrap_rate)
+
+
+def _planned(requests_a_day: float | None, target: float, asked: Asked) -> AuditRate:
     if requests_a_day is None:
         return AuditRate(asked.rate, Why.UNKNOWN, None)
     needed = audits_wanted(target, asked.alarm_days) / requests_a_day if target > 0.0 else 0.0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from routenlp.conformal.verdict import Status
 from routenlp.draws import draw
+from routenlp.drift.audit_rate import Why
 from routenlp.settings import Settings
 from routenlp.store.sql.audit_rates import PlannedRate
 
@@ -34,7 +35,8 @@ def audit_rate(
 ) -> Drawn:
     """Under a certificate `audit.rate`, or what the worker has `planned` by the task's own requests, within
     `audit.most_rate`; the same of a task that is served by what was seen, once enough of its audits are graded. Before
-    that `audit.bootstrap_rate`, and all while an alarm is open, unless audits are off.
+    that, and until there are enough after an alarm, `audit.bootstrap_rate`, and all while an alarm is open, unless
+    audits are off.
     """
     audit = settings.audit
     if settings.store is None or settings.content.store == "none":
@@ -46,6 +48,8 @@ def audit_rate(
         return Drawn(audit.bootstrap_rate, f"audit.bootstrap_rate: the task is {status}")
     if planned is None or audit.rate <= 0.0:
         return Drawn(audit.rate, "audit.rate")
+    if planned.planned.why is Why.ANEW:
+        return Drawn(max(audit.rate, audit.bootstrap_rate), str(Why.ANEW))
     within = min(max(planned.planned.rate, audit.rate), max(audit.most_rate, audit.rate))
     return Drawn(within, str(planned.planned.why))
 

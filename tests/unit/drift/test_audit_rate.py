@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from routenlp.drift.audit_rate import Asked, Why, audits_wanted, planned_rate
+from routenlp.drift.audit_rate import SEEN, Asked, Why, audits_wanted, planned_rate
 from routenlp.drift.delay import Samples, expected_delay
 from routenlp.drift.detector import once_a_year
 from routenlp.drift.watches import watch
@@ -39,6 +39,14 @@ def test_it_is_told_how_late_the_alarm_will_be():
     assert planned_rate(3_500.0, 0.03, ASKED).alarm_days == pytest.approx(3.0)
     assert planned_rate(200.0, 0.03, ASKED).alarm_days > 20.0
     assert planned_rate(None, 0.03, ASKED).alarm_days is None
+
+
+@pytest.mark.parametrize(("since", "rate", "why"), [(None, 0.12, Why.MOST), (0, 0.2, Why.ANEW), (SEEN, 0.12, Why.MOST)])
+def test_after_an_alarm_more_is_audited_until_a_proof_has_enough(since, rate, why):
+    asked = Asked(rate=0.02, most_rate=0.12, alarm_days=3.0, bootstrap_rate=0.2)
+    found = planned_rate(200.0, 0.03, asked, since_alarm=since)
+    assert (found.rate, found.why) == (rate, why)
+    assert planned_rate(None, 0.03, asked, since_alarm=since).rate == (0.2 if why is Why.ANEW else 0.02)
 
 
 def test_where_no_risk_is_allowed_the_least_is_enough():

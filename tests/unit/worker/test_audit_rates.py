@@ -11,6 +11,7 @@ from routenlp.gateway.live import served_tasks
 from routenlp.settings import Settings, load
 from routenlp.store.in_force import in_force
 from routenlp.store.sql.audit_rates import PlannedRate, planned_rates, put_planned_rate, requests_a_day
+from routenlp.store.sql.monitoring import Alarm, raise_alarm
 from routenlp.worker.audit_rates import AuditRates
 
 TEXT = """
@@ -77,6 +78,21 @@ def test_it_is_looked_at_once_a_day(tmp_path):
     one = rates(connection, days=8)
     one.look()
     connection.execute("DELETE FROM audit_rates")
+    assert one.look() == []
+
+
+def test_after_an_alarm_the_plan_follows_in_the_next_round_and_the_gateway_reads_it(tmp_path):
+    connection = drawn(tmp_path, 8)
+    clock = iter([8.0, 8.1, 8.2])
+    one = AuditRates(connection, settings(), lambda: made.NOW_S + next(clock) * DAY_S)
+    one.look()
+    raise_alarm(connection, Alarm("intent", made.NOW_S + 8.05 * DAY_S, "p", {}))
+    (new,) = one.look()
+    assert new.planned.why is Why.ANEW
+    planned = planned_rates(connection)
+    for more, rate in (("", 0.2), ("audit: {bootstrap_rate: 0.5}", 0.5), ("audit: {rate: 0}", 0.0)):
+        served = served_tasks(settings(more), {"intent": Status.CERTIFIED}, planned=planned)["intent"]
+        assert served.audit_rate == rate
     assert one.look() == []
 
 

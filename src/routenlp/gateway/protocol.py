@@ -14,6 +14,27 @@ READ_FIRST_S = 0.01
 _HEAD, _CONTINUE, _END = b"HTTP/1.1 ", b"HTTP/1.1 100", b"\r\n\r\n"
 
 
+class Due:
+    """Calls `then` once `limit_s` are over, and what came in that time is read.
+
+    A loop that was busy looks at its timers before its sockets.
+    """
+
+    __slots__ = ("_handle", "_loop", "_then")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limit_s: float, then: Callable[[], None]) -> None:
+        self._loop = loop
+        self._then = then
+        self._handle = loop.call_later(limit_s, self._read_first)
+
+    def cancel(self) -> None:
+        """`then` is not called any more."""
+        self._handle.cancel()
+
+    def _read_first(self) -> None:
+        self._handle = self._loop.call_later(READ_FIRST_S, self._then)
+
+
 class TimedProtocol(HttpToolsProtocol):
     """Closes a connection whose next request's headers take longer than `header_timeout_s`, from their first byte on.
 
@@ -21,7 +42,7 @@ class TimedProtocol(HttpToolsProtocol):
     """
 
     header_timeout_s: float
-    _headers_due: asyncio.TimerHandle | None = None
+    _headers_due: Due | None = None
     _in_headers = False
     _on_leave: Callable[[], None] | None = None
 
@@ -68,7 +89,7 @@ class TimedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _wait_for_headers(self) -> None:
-        self._headers_due = self.loop.call_later(self.header_timeout_s, self._late)
+        self._headers_due = Due(self.loop, self.header_timeout_s, self._late)
 
     def _headers_came(self) -> None:
         due, self._headers_due = self._headers_due, None
@@ -76,10 +97,6 @@ class TimedProtocol(HttpToolsProtocol):
             due.cancel()
 
     def _late(self) -> None:
-        # A loop that was busy looks at its timers before its sockets: what came in time meanwhile is read first.
-        self._headers_due = self.loop.call_later(READ_FIRST_S, self._too_late)
-
-    def _too_late(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any
 
 from routenlp.gateway.errors import ApiError
-from routenlp.gateway.protocol import CONNECTION, TimedProtocol
+from routenlp.gateway.protocol import CONNECTION, Due, TimedProtocol
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -28,30 +28,31 @@ async def read_body(
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
     connection: TimedProtocol = scope["extensions"][CONNECTION]
-    message = await receive() if connection.body_came else await _next(receive, within_s)
-    body = _body(message)
-    if not message.get("more_body", False):
-        return body
-    parts, size = [body], len(body)
+    if connection.body_came:
+        return await _read(receive, most_bytes)
+    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(within_s):
-            while message.get("more_body", False):
-                message = await receive()
-                parts.append(_body(message))
-                size += len(parts[-1])
-                if size > most_bytes:
-                    raise _too_large(most_bytes)
+        async with asyncio.timeout(None) as limit:
+            # It ends in the next round: what was read in this one has its turn before.
+            late = Due(loop, within_s, lambda: limit.reschedule(loop.time()))
+            try:
+                return await _read(receive, most_bytes)
+            finally:
+                late.cancel()
     except TimeoutError as exc:
         raise ApiError(408, f"The body took longer than {within_s:g} s.", code="request_timeout") from exc
+
+
+async def _read(receive: Receive, most_bytes: int) -> bytes:
+    parts, size, more = list[bytes](), 0, True
+    while more:
+        message = await receive()
+        parts.append(_body(message))
+        size += len(parts[-1])
+        if size > most_bytes:
+            raise _too_large(most_bytes)
+        more = message.get("more_body", False)
     return b"".join(parts)
-
-
-async def _next(receive: Receive, within_s: float) -> MutableMapping[str, Any]:
-    try:
-        async with asyncio.timeout(within_s):
-            return await receive()
-    except TimeoutError as exc:
-        raise ApiError(408, f"The body took longer than {within_s:g} s.", code="request_timeout") from exc
 
 
 def _body(message: Mapping[str, Any]) -> bytes:

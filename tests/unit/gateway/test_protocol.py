@@ -12,10 +12,14 @@ import pytest
 import uvicorn
 import uvloop
 
+from routenlp.gateway.errors import ApiError
 from routenlp.gateway.protocol import Joining, timed_protocol
+from routenlp.gateway.sending import read_body, send_error
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n"
+BODY_S = 0.05
 
 
 class Socket(asyncio.Transport):
@@ -91,24 +95,43 @@ def all_said(client: socket.socket) -> bytes:
         return b""
 
 
-def answer_to(sent: bytes, header_timeout_s: float, busy_s: float) -> bytes:
-    """What a client reads that connects, and sends all of `sent` while the server's loop is busy with other things."""
+def answer_to(sent: bytes, header_timeout_s: float, busy_s: float, *, head: bytes = b"", then_busy_s: float = 0.0):
+    """What a client reads that connects, and sends all of `sent` while the server's loop is busy with other things.
+
+    `head`: headers that came before, so that the body is waited for. `then_busy_s`: for so long once `sent` was read.
+    """
 
     async def serve() -> bytes:
-        accepts = asyncio.Event()
+        waits = asyncio.Event()
 
         class Noticed(timed_protocol(header_timeout_s)):  # type: ignore[misc]
             def connection_made(self, transport) -> None:
                 super().connection_made(transport)
-                accepts.set()
+                if not head:
+                    waits.set()
 
-        config = uvicorn.Config(says_ok, http=Noticed, lifespan="off", log_config=None)
+            def data_received(self, data) -> None:
+                super().data_received(data)
+                if waits.is_set():
+                    time.sleep(then_busy_s)
+
+        async def reads_body(scope, receive, send) -> None:
+            waits.set()
+            try:
+                await read_body(scope, receive, dict(scope["headers"]), most_bytes=100, within_s=BODY_S)
+            except ApiError as error:
+                await send_error(send, error)
+            else:
+                await says_ok(scope, receive, send)
+
+        config = uvicorn.Config(reads_body, http=Noticed, lifespan="off", log_config=None)
         config.load()
         state = uvicorn.server.ServerState()
         loop = asyncio.get_running_loop()
         made = await loop.create_server(lambda: Noticed(config, state, {}), "127.0.0.1", 0)
         with socket.create_connection(made.sockets[0].getsockname()) as client:
-            await accepts.wait()
+            client.sendall(head)
+            await waits.wait()
             with others(loop, lambda: client.sendall(sent), busy_s):
                 said = await asyncio.to_thread(all_said, client)
         made.close()
@@ -124,3 +147,13 @@ def test_headers_that_came_in_time_are_read_however_busy_the_loop_was():
 
 def test_headers_that_do_not_end_are_not_waited_for():
     assert answer_to(b"GET / HTTP/1.1\r\nhost:", 0.05, busy_s=0.0) == b""
+
+
+@pytest.mark.parametrize("then_busy_s", [0.0, 0.1], ids=["read", "read, and its reader had no turn"])
+def test_a_body_that_came_in_time_is_read_however_busy_the_loop_was(then_busy_s):
+    said = answer_to(b"hello", 5.0, busy_s=0.2, head=POST, then_busy_s=then_busy_s)
+    assert said.startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_that_does_not_end_is_not_waited_for():
+    assert answer_to(b"hel", 5.0, busy_s=0.0, head=POST).startswith(b"HTTP/1.1 408")

@@ -13,8 +13,8 @@ from tests.gateway.running import until
 from routenlp.backends.openai_compatible import completion
 from routenlp.backends.openai_compatible.events import Meter
 from routenlp.backends.remote.breaker import State
-from routenlp.backends.remote.failures import Kind, UpstreamError
-from routenlp.portfolio.prices import Price
+from routenlp.backends.remote.failures import Kind, UpstreamError, paid_usd
+from routenlp.portfolio.prices import Price, count_tokens
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,29 @@ def test_an_answer_that_is_late_is_given_up(slow_kit):
     with pytest.raises(UpstreamError) as caught:
         ask(slow_kit, "slow", limit_s=LIMIT_S)
     assert caught.value.kind is Kind.TIMEOUT
+    assert (paid_usd(caught.value) > 0.0) == (slow_kit.backend != "student"), "an endpoint bills what it was sent"
     assert time.monotonic() - begun < 3.0
+
+
+async def paid_when_left(work) -> float:
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await work
+    return paid_usd(caught.value)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_an_endpoint_was_sent_is_billed_though_nobody_waited_for_the_answer(slow_kit, stream):
+    async def leave():
+        async with slow_kit.tier("slow") as tier:
+            asked = request(stream=stream)
+            work = tier.stream(asked, last=True) if stream else tier.whole(asked, scored=True, limit_s=None, last=True)
+            left = asyncio.create_task(paid_when_left(work))
+            await asyncio.sleep(LIMIT_S)
+            left.cancel()
+            return await left
+
+    billed = slow_kit.backend != "student"
+    assert asyncio.run(leave()) == pytest.approx(billed * count_tokens(EXAMPLE.query.text) * 3.0 / 1e6)
 
 
 @pytest.mark.parametrize("backend", ["openai", "anthropic"])

@@ -67,6 +67,7 @@ def words(trace: StoredTrace) -> list[str]:
         f"Took {trace.latency_s * 1e3:.0f} ms, of which ours {_ms(trace.overhead_s)}.",
     ]
     lines += [_committed(step) for step in detail["steps"] if step.get("commit") is not None]
+    lines += [_unanswered(step) for step in detail["steps"] if step["error"] and _estimated(step)]
     if (first_token_s := detail.get("first_token_s")) is not None:
         lines.append(f"Streamed ({detail['streaming']}); the first token came after {_ms(first_token_s)}.")
     guess = detail.get("task_guess")
@@ -132,6 +133,18 @@ def _committed(step: dict[str, Any]) -> str:
     score, threshold = f"{commit['score']:.3f}", f"{commit['threshold']:.3f}"
     return (
         f"{step['tier']} was {what} after {commit['tokens']} tokens: their uncertainty {score} is {side} {threshold}."
+    )
+
+
+def _estimated(step: dict[str, Any]) -> bool:
+    """Whether something was charged without an answer that would report tokens."""
+    return step["cost_usd"] > 0.0 and step["output_tokens"] is None
+
+
+def _unanswered(step: dict[str, Any]) -> str:
+    return (
+        f"{step['tier']} gave no answer ({step['error']}), and bills what it was sent: ${step['cost_usd']:.6f} is an "
+        "estimate. What a call had written when it was broken off is not known, and not counted."
     )
 
 

@@ -3,6 +3,7 @@ no score: a rule that knows its quality otherwise accepts them, a threshold neve
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from routenlp.backends.anthropic import answer
@@ -17,7 +18,7 @@ from routenlp.backends.remote.failures import Kind, UpstreamError
 from routenlp.backends.remote.sse import BadEvent
 from routenlp.backends.remote.upstream import ByteStream, Upstream
 from routenlp.gateway.request import ChatRequest
-from routenlp.gateway.tiers import Whole, answer_of
+from routenlp.gateway.tiers import Whole, answer_of, charge_unanswered
 from routenlp.portfolio.tiers import Tier
 
 
@@ -70,8 +71,8 @@ class AnthropicTier:
         body = self._body(request, stream=False)
         try:
             said = await self._upstream.complete(body, limit_s=limit_s, last_resort=last)
-        except UpstreamError as error:
-            error.body = answer.error_body(error.body)
+        except (UpstreamError, asyncio.CancelledError) as error:
+            self._told(error, request)
             raise
         latency_s = self._clock() - begun_s
         shown = answer.completion(said, self._wall_clock())
@@ -86,10 +87,15 @@ class AnthropicTier:
         """A stream, translated as it comes."""
         try:
             opened = await self._upstream.open(self._body(request, stream=True), last_resort=last)
-        except UpstreamError as error:
-            error.body = answer.error_body(error.body)
+        except (UpstreamError, asyncio.CancelledError) as error:
+            self._told(error, request)
             raise
         return _Translated(self._tier.name, opened, Translation(self._wall_clock()), self._thoughts)
+
+    def _told(self, error: UpstreamError | asyncio.CancelledError, request: ChatRequest) -> None:
+        if isinstance(error, UpstreamError):
+            error.body = answer.error_body(error.body)
+        charge_unanswered(error, request, self._tier)
 
     def _body(self, request: ChatRequest, *, stream: bool) -> bytes:
         fields = without(request.fields, self._drop)

@@ -23,7 +23,7 @@ from routenlp.backends.openai_compatible import completion
 from routenlp.backends.openai_compatible.completion import Usage, counted_usage
 from routenlp.backends.openai_compatible.joined import joined
 from routenlp.backends.openai_compatible.scored_events import ScoredMeter
-from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.backends.remote.failures import Kind, UpstreamError, charge, paid_usd
 from routenlp.backends.remote.sse import BadEvent
 from routenlp.cascade.commit import HOLD, CommitPoint, Escalate, Hold, Judged, Prefix, Release
 from routenlp.cascade.committing import Committing
@@ -152,9 +152,15 @@ async def hold(
     except (TimeoutError, UpstreamError) as error:
         _failed(held, error)
         return None
-    except BaseException as error:  # whatever it is, what was written is paid for
+    except asyncio.CancelledError as error:
+        if held.passing is None:
+            course.left(held.name, error, course.clock() - held.begun_s)
+        elif not held.passing.recorded:
+            held.put_down("client_left")
+        raise
+    except BaseException:  # whatever it is, what was written is paid for
         if held.passing is not None and not held.passing.recorded:
-            held.put_down("client_left" if isinstance(error, asyncio.CancelledError) else "policy")
+            held.put_down("policy")
         raise
     finally:
         if held.passing is not None and not kept:
@@ -243,8 +249,10 @@ def _ended(held: _Held, verdict: Release) -> None:
 def _failed(held: _Held, error: TimeoutError | UpstreamError) -> None:
     course = held.course
     if isinstance(error, TimeoutError):
+        paid = paid_usd(error.__context__)  # the cancellation that the time's end came as
         error = UpstreamError(held.name, Kind.TIMEOUT, "gave no answer in the time left")
-    if held.passing is not None and held.passing.streamed.text:
+        charge(error, paid)
+    if held.passing is not None and (held.passing.streamed.text or error.kind is Kind.TIMEOUT):
         held.put_down(str(error.kind))
         held.passing.recorded = True
     else:

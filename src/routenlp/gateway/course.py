@@ -122,14 +122,14 @@ class Course:
         self.first_token_s = self.elapsed_s()
 
     def failed(self, tier: str, error: UpstreamError, latency_s: float) -> None:
-        """A tier gave no answer. What it may bill for that is not known, and not much: a refusal is free. Calls that it
-        did answer, where it reads a query in parts, were paid."""
+        """A tier gave no answer. A refusal is free; a call that was not waited for any longer costs what was sent, and
+        calls that it did answer, where it reads a query in parts, were paid. Tokens are None: it reported none."""
         self.upstream_s += latency_s
         word = str(error.kind) if error.status is None else f"{error.kind} {error.status}"
         self.steps.append(StepRecord(tier, None, None, paid_usd(error), latency_s, error=word))
 
     def left(self, tier: str, error: asyncio.CancelledError, latency_s: float) -> None:
-        """The client left while a tier was asked. Calls that it had answered by then were paid."""
+        """The client left while a tier was asked. A call that it had got costs what it does in `failed`."""
         if paid := paid_usd(error):
             self.steps.append(StepRecord(tier, None, None, paid, latency_s, error="client_left"))
 

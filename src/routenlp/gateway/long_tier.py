@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from routenlp.backends.openai_compatible.completion import Completion, Usage, counted_usage
+from routenlp.backends.openai_compatible.completion import Usage
 from routenlp.backends.remote.breaker import State
-from routenlp.backends.remote.failures import Kind, UpstreamError, charge
+from routenlp.backends.remote.failures import Kind, UpstreamError, charge, paid_usd
 from routenlp.backends.remote.upstream import ByteStream
 from routenlp.cascade.long_input import STRETCHES, Map, Reader, Reduce, Window, added_up, foresee
 from routenlp.cascade.readable import Beyond
 from routenlp.gateway.long_request import LongText, long_text, note_request, readable_in_parts, with_text
 from routenlp.gateway.request import ChatRequest
-from routenlp.gateway.tiers import LiveTier, Whole, answer_of, held
+from routenlp.gateway.tiers import LiveTier, Whole, held
 from routenlp.portfolio.prices import Cached
 from routenlp.portfolio.tiers import Tier
 
@@ -39,6 +39,19 @@ class _Asked:
     until_s: float | None
     """Of the clock; None: there is no limit but the tier's own."""
     last: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Bill:
+    """The calls of one query but the last one, as they are made."""
+
+    notes: list[Whole] = field(default_factory=list)
+    unanswered_usd: float = 0.0
+    """For calls that were broken off, or late."""
+
+    @property
+    def usd(self) -> float:
+        return sum(note.answer.cost_usd for note in self.notes) + self.unanswered_usd
 
 
 class LongTier:
@@ -128,39 +141,38 @@ class LongTier:
 
     async def _in_parts(self, asked: _Asked, long: LongText) -> Whole:
         """With larger and larger estimates of tokens, where the endpoint finds too long what should have fitted."""
-        begun_s, notes = self._clock(), list[Whole]()
+        begun_s, bill = self._clock(), _Bill()
         try:
             for stretch in STRETCHES:
                 try:
-                    last = await self._read(asked, long, stretch, notes)
+                    last = await self._read(asked, long, stretch, bill)
                 except UpstreamError as error:
                     if error.kind is not Kind.TOO_LONG or stretch == STRETCHES[-1]:
                         raise
                 else:
                     if last is None:
                         raise self._too_long()
-                    return _added_up(last, notes, self._clock() - begun_s)
+                    return _added_up(last, bill.notes, self._clock() - begun_s)
         except (UpstreamError, asyncio.CancelledError) as error:
-            charge(error, sum(note.answer.cost_usd for note in notes))
+            charge(error, bill.usd)
             raise
         raise AssertionError  # the last stretch returns or raises
 
-    async def _read(self, asked: _Asked, long: LongText, stretch: float, notes: list[Whole]) -> Whole | None:
-        """The last call's answer; None where it does not get short enough. `notes`: all other calls that were paid are
-        added to it."""
+    async def _read(self, asked: _Asked, long: LongText, stretch: float, bill: _Bill) -> Whole | None:
+        """The last call's answer; None where it does not get short enough. All other calls go on the bill."""
         room = int(self.window.left(asked.request.most_tokens) - stretch * long.other_tokens)
         reader = Reader(self.window, room, stretch)
         step: Map | Reduce | None = reader.begin(long.text)
         while isinstance(step, Map):
-            found = await self._notes(asked, step.prompts, notes)
+            found = await self._notes(asked, step.prompts, bill)
             step = reader.after(step, [note.answer.text for note in found])
         if step is None:
             return None
         request = with_text(asked.request, long, step.text)
-        return await self._call(replace(asked, request=request), notes)
+        return await self._call(replace(asked, request=request), bill)
 
-    async def _notes(self, asked: _Asked, prompts: Sequence[str], notes: list[Whole]) -> list[Whole]:
-        """A note on each, in order; every call that was made, and is not known to be free, is added to `notes`.
+    async def _notes(self, asked: _Asked, prompts: Sequence[str], bill: _Bill) -> list[Whole]:
+        """A note on each, in order. On the bill they are as soon as they are there.
 
         A part that is found too long lets the others end: what they cost is known then.
         """
@@ -172,13 +184,13 @@ class LongTier:
                     return None
                 request = note_request(asked.request, prompt, self.window.note_tokens)
                 try:
-                    found = await self._call(replace(asked, request=request, scored=False), notes)
+                    found = await self._call(replace(asked, request=request, scored=False), bill)
                 except UpstreamError as error:
                     failures.append(error)
                     if error.kind is not Kind.TOO_LONG:
                         raise
                     return None
-            notes.append(found)
+            bill.notes.append(found)
             return found
 
         try:
@@ -190,14 +202,13 @@ class LongTier:
             raise failures[0]
         return [found for task in tasks if (found := task.result()) is not None]
 
-    async def _call(self, asked: _Asked, paid: list[Whole]) -> Whole:
-        """One call's answer. One that is broken off, or late, is put down as paid."""
-        left_s, begun_s = self._left_s(asked), self._clock()
+    async def _call(self, asked: _Asked, bill: _Bill) -> Whole:
+        """One call's answer. One that is broken off, or late, goes on the bill."""
+        left_s = self._left_s(asked)
         try:
             return await self.inner.whole(asked.request, scored=asked.scored, limit_s=left_s, last=asked.last)
         except (asyncio.CancelledError, UpstreamError) as error:
-            if not isinstance(error, UpstreamError) or error.kind is Kind.TIMEOUT:
-                paid.append(self._broken_off(asked.request, self._clock() - begun_s))
+            bill.unanswered_usd += paid_usd(error)
             raise
 
     def _left_s(self, asked: _Asked) -> float | None:
@@ -206,12 +217,6 @@ class LongTier:
         if left_s is not None and left_s <= 0.0:
             raise UpstreamError(self.tier.name, Kind.TIMEOUT, "was not done with reading in parts in time")
         return left_s
-
-    def _broken_off(self, request: ChatRequest, latency_s: float) -> Whole:
-        """A call that was made, and whose answer nobody waits for: metered by what was sent, for it is billed."""
-        usage = counted_usage(request.everything, "")
-        found = Completion("", "", usage, None, (), empty=True)
-        return Whole(answer_of(self.tier, found, usage, latency_s), found, b"")
 
     def _too_long(self) -> UpstreamError:
         problem = f"holds {self.window.tokens:,} tokens, and the query does not fit"

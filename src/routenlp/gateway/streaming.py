@@ -6,6 +6,7 @@ last event in OpenAI's shape, without `[DONE]`: a client must not take half an a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -91,6 +92,9 @@ async def pass_through(
         stream = await tier.stream(request, last=True)
     except UpstreamError as error:
         course.failed(streamed.tier, error, course.clock() - begun_s)
+        raise
+    except asyncio.CancelledError as error:
+        course.left(streamed.tier, error, course.clock() - begun_s)
         raise
     passing = Passing(stream, pieces_of(stream), streamed, begun_s)
     passing.put_down = lambda: course.streamed(

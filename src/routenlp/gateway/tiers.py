@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +15,7 @@ from routenlp.backends.openai_compatible.body import Wanted, upstream_body, with
 from routenlp.backends.openai_compatible.completion import Completion, Usage
 from routenlp.backends.openai_compatible.events import as_events
 from routenlp.backends.remote.breaker import State
-from routenlp.backends.remote.failures import Kind, UpstreamError
+from routenlp.backends.remote.failures import Kind, UpstreamError, charge, is_unanswered
 from routenlp.backends.remote.upstream import ByteStream, Upstream, names_logprobs
 from routenlp.gateway.request import ChatRequest
 from routenlp.portfolio.tiers import Tier
@@ -61,7 +62,10 @@ class LiveTier(Protocol):
         """Of its breaker."""
 
     async def whole(self, request: ChatRequest, *, scored: bool, limit_s: float | None, last: bool) -> Whole:
-        """Raises `UpstreamError`. `scored`: ask for what a score needs. `last`: there is no tier to fall back on."""
+        """Raises `UpstreamError`. `scored`: ask for what a score needs. `last`: there is no tier to fall back on.
+
+        Calls that are billed although they gave no answer are on the error, or the cancellation (`failures.paid_usd`).
+        """
 
     async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> ByteStream:
         """Raises `UpstreamError` before the first byte. `scored`: ask for log-probabilities, where it gives any."""
@@ -168,11 +172,27 @@ class OpenAITier:
 
     async def _open(self, request: ChatRequest, logprobs: bool, last: bool) -> ByteStream:
         body = upstream_body(without(request.fields, self._drop), self._model, Wanted(stream=True, logprobs=logprobs))
-        return await self._upstream.open(body, last_resort=last)
+        try:
+            return await self._upstream.open(body, last_resort=last)
+        except (UpstreamError, asyncio.CancelledError) as error:
+            charge_unanswered(error, request, self._tier)
+            raise
 
     async def _complete(self, request: ChatRequest, logprobs: bool, limit_s: float | None, last: bool) -> bytes:
         body = upstream_body(without(request.fields, self._drop), self._model, Wanted(stream=False, logprobs=logprobs))
-        return await self._upstream.complete(body, limit_s=limit_s, last_resort=last)
+        try:
+            return await self._upstream.complete(body, limit_s=limit_s, last_resort=last)
+        except (UpstreamError, asyncio.CancelledError) as error:
+            charge_unanswered(error, request, self._tier)
+            raise
+
+
+def charge_unanswered(error: BaseException, request: ChatRequest, tier: Tier) -> None:
+    """Charges a call whose answer was not waited for, though an endpoint had got it, by what was sent: it is billed all
+    the same. What it had written by then nobody knows, and nothing is counted for it.
+    """
+    if is_unanswered(error):
+        charge(error, completion.counted_usage(request.everything, "").cost_usd(tier.price))
 
 
 def answer_of(tier: Tier, found: Completion, usage: Usage, latency_s: float) -> Answer:

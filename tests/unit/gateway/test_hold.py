@@ -13,6 +13,7 @@ import pytest
 from tests.unit.gateway.test_serve_query import SETTINGS, Says
 from tests.unit.worlds import PORTFOLIO, TIERS, policy, thresholds
 
+from routenlp.backends.remote.failures import charge
 from routenlp.cascade.commit import CommitPoint, CommitRule
 from routenlp.cascade.committing import Committing
 from routenlp.cascade.long_input import Window
@@ -73,6 +74,18 @@ class Streams(Says):
         return self.open
 
 
+@dataclass
+class NeverBegins(Streams):
+    """Its endpoint got the request, and bills it."""
+
+    async def stream(self, request, *, last, scored=False):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as error:
+            charge(error, 0.5)
+            raise
+
+
 class BrokenScorer:
     """Fails at three tokens."""
 
@@ -102,14 +115,23 @@ def committing(inner=None):
     return Committing(inner or thresholds({"small": 0.2, "mid": 0.2}), TIERS, {"intent": {"small": RULE}})
 
 
-def serve(opened, *, by=None, sla_s=None, total_s=10.0):
+def serve(opened, *, by=None, sla_s=None, total_s=10.0, small=Streams, leave_s=None):
+    """`leave_s`: when the client leaves."""
     made = {t.name: Says(t, streams=t.name == "top") for t in PORTFOLIO.tiers}
-    made["small"] = Streams(PORTFOLIO.tiers[0], open=opened, total_s=total_s)
+    made["small"] = small(PORTFOLIO.tiers[0], open=opened, total_s=total_s)
     served = Served("intent", TIERS, Status.CERTIFIED, True, sla_s, commits=frozenset({"small"}))
     live = Live(SETTINGS, made, {"intent": served}, by or policy(committing()))
     ticks = itertools.count()
     course = Course("t", Aim(served, TIERS, True, ""), 0.0, lambda: next(ticks) * 0.001)
-    return asyncio.run(serve_query(live, REQUEST, course, None)), course
+
+    async def once():
+        task = asyncio.create_task(serve_query(live, REQUEST, course, None))
+        if leave_s is not None:
+            asyncio.get_running_loop().call_later(leave_s, task.cancel)
+        (found,) = await asyncio.gather(task, return_exceptions=leave_s is not None)
+        return found
+
+    return asyncio.run(once()), course
 
 
 def test_a_released_stream_is_handed_on_open_with_what_was_held():
@@ -147,6 +169,22 @@ def test_an_answer_that_ended_while_it_was_held_can_still_be_returned_later():
     assert found.answer.text == "a a "
     assert json.loads(found.body)["choices"][0]["message"]["content"] == "a a "
     assert [(s.tier, s.accepted) for s in course.steps] == [("small", True), ("mid", False)]
+
+
+@pytest.mark.parametrize(
+    ("how", "error"), [({"total_s": 0.05}, "timeout"), ({"leave_s": 0.05}, "client_left")], ids=["late", "left"]
+)
+def test_a_call_that_never_begins_costs_what_its_tier_bills(how, error):
+    _, course = serve(Open((0.9,)), small=NeverBegins, **how)
+    assert (course.steps[0].tier, course.steps[0].error, course.steps[0].cost_usd) == ("small", error, 0.5)
+
+
+def test_a_call_that_stands_still_without_a_word_costs_what_was_sent():
+    opened = Open((0.9, 0.9), wait_s=0.3)
+    opened.first = b'data: {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant"}}]}\n\n'
+    _, course = serve(opened, total_s=0.05)
+    assert (course.steps[0].error, course.steps[0].input_tokens, course.steps[0].output_tokens) == ("timeout", 1, 0)
+    assert course.steps[0].cost_usd > 0.0
 
 
 @pytest.mark.parametrize("limits", [{"sla_s": 0.2}, {"total_s": 0.2}])

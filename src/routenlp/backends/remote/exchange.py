@@ -11,9 +11,12 @@ import asyncio
 from collections.abc import Mapping
 
 import aiohttp
-from aiohttp.http import HttpProcessingError
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError, RawResponseMessage
 from multidict import CIMultiDictProxy
 from yarl import URL
+
+from routenlp.backends.remote.failures import leave_unanswered
 
 _ACCEPT_AS_IS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError)
@@ -52,6 +55,17 @@ class Reply:
         self._connection.close()
 
 
+async def _head_of_answer(protocol: ResponseHandler) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+    try:
+        message, content = await protocol.read()
+        while 100 <= message.code < 200 and message.code != 101:
+            message, content = await protocol.read()
+    except asyncio.CancelledError as error:
+        leave_unanswered(error)
+        raise
+    return message, content
+
+
 class Address:
     """Where an endpoint's requests go. Belongs to the event loop in which `session` was made."""
 
@@ -65,7 +79,10 @@ class Address:
         self._head = b""
 
     async def post(self, body: bytes) -> Reply:
-        """What the endpoint answers to `body`, once its headers are there; raises one of `FAILURES`."""
+        """What the endpoint answers to `body`, once its headers are there; raises one of `FAILURES`.
+
+        A cancellation while they are waited for says that the endpoint is left unanswered (`failures.is_unanswered`).
+        """
         connector = self._session.connector
         if connector is None:
             raise aiohttp.ClientConnectionError("The session is closed")
@@ -76,9 +93,7 @@ class Address:
                 raise aiohttp.ClientConnectionResetError("The connection was closed")
             protocol.set_response_params(read_until_eof=True)
             protocol.transport.write(b"%s%d\r\n\r\n%s" % (self._head, len(body), body))
-            message, content = await protocol.read()
-            while 100 <= message.code < 200 and message.code != 101:
-                message, content = await protocol.read()
+            message, content = await _head_of_answer(protocol)
         except BaseException:
             connection.close()
             raise

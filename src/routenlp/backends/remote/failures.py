@@ -75,14 +75,24 @@ class UpstreamError(BackendError):
         return self.kind in (Kind.UNSAYABLE, Kind.TOO_LONG)
 
 
+def leave_unanswered(error: BaseException) -> None:
+    """Says of an error, or a cancellation, that an endpoint had got the request, and its answer was not waited for."""
+    error.__dict__["is_unanswered"] = True
+
+
+def is_unanswered(error: BaseException | None) -> bool:
+    """What `leave_unanswered` says: the endpoint does the work, and bills it. A request refused or not sent is free."""
+    return error is not None and "is_unanswered" in error.__dict__
+
+
 def charge(error: BaseException, usd: float) -> None:
-    """Puts on an error, or a cancellation, what was paid before it, where a query takes several calls."""
-    error.__dict__["paid_usd"] = paid_usd(error) + usd
+    """Puts on an error, or a cancellation, what is billed for all the calls that led to it."""
+    error.__dict__["paid_usd"] = usd
 
 
-def paid_usd(error: BaseException) -> float:
+def paid_usd(error: BaseException | None) -> float:
     """What `charge` put there."""
-    return float(error.__dict__.get("paid_usd", 0.0))
+    return float(error.__dict__.get("paid_usd", 0.0)) if error is not None else 0.0
 
 
 def names_overflow(status: int, body: bytes) -> bool:

@@ -5,7 +5,8 @@
                    └── wait, with jitter ◀── no connection, 429, 5xx
     open      the same, up to the first bytes of a stream; from there on nothing is tried again
 
-A caller that is cancelled closes its connection, which is how an endpoint learns that nobody waits any more.
+A caller that is cancelled closes its connection, which is how an endpoint learns that nobody waits any more. Where it
+had got the request by then, the cancellation says so, as does a time-out (`failures.is_unanswered`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from routenlp.backends.remote.breaker import State
 from routenlp.backends.remote.dialect import Dialect
 from routenlp.backends.remote.endpoints import Endpoint, choose
 from routenlp.backends.remote.exchange import FAILURES, Address, Reply
-from routenlp.backends.remote.failures import Kind, UpstreamError, names_overflow
+from routenlp.backends.remote.failures import Kind, UpstreamError, is_unanswered, leave_unanswered, names_overflow
 from routenlp.backends.remote.retry import FIRST_S, delay_s, retry_after_s
 
 T = TypeVar("T")
@@ -131,6 +132,9 @@ class Upstream:
             response = await self._post(endpoint, body)
             try:
                 return await self._whole(response)
+            except asyncio.CancelledError as error:
+                leave_unanswered(error)
+                raise
             finally:
                 response.release()
 
@@ -147,8 +151,10 @@ class Upstream:
                 first = await response.content.readany()
                 if not first:
                     raise self._error(Kind.CUT, "sent an empty stream")
-            except BaseException:
+            except BaseException as error:
                 response.close()
+                if isinstance(error, asyncio.CancelledError):
+                    leave_unanswered(error)
                 raise
             endpoint.outstanding += 1
             return OpenStream(response, first, self._limits.first_token_s, lambda: _leave(endpoint))
@@ -161,7 +167,10 @@ class Upstream:
             async with asyncio.timeout(limit_s):
                 return await work
         except TimeoutError as exc:
-            raise self._error(Kind.TIMEOUT, f"gave no answer within {limit_s:.3g} s") from exc
+            error = self._error(Kind.TIMEOUT, f"gave no answer within {limit_s:.3g} s")
+            if is_unanswered(exc.__context__):  # the cancellation that the time's end came as
+                leave_unanswered(error)
+            raise error from exc
 
     async def _tries(self, send: Callable[[Endpoint], Awaitable[T]], last_resort: bool, until_s: float) -> T:
         failed: Endpoint | None = None

@@ -327,7 +327,8 @@ SELECT max(ended_s) FROM (SELECT coalesce(cleared_s, raised_s) AS ended_s FROM a
 COVERAGE = """
 SELECT coalesce(sum(steps = 1), 0), count(*) FROM (
   SELECT traces.steps AS steps FROM audits JOIN traces ON traces.id = audits.trace_id
-  WHERE audits.task = ? AND audits.state = 'graded' AND traces.first_tier <> json_extract(audits.tiers, '$[#-1]')
+  WHERE audits.task = ? AND audits.state = 'graded' AND traces.tier IS NOT NULL
+    AND traces.first_tier <> json_extract(audits.tiers, '$[#-1]')
     AND (SELECT max(quality) FROM grades WHERE grades.trace_id = audits.trace_id AND tier = traces.first_tier) >= ?
   ORDER BY audits.at_s DESC LIMIT ?)
 """

@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 
+import aiohttp
+import pytest
+
 from routenlp.backends.remote.exchange import Address
+from routenlp.backends.remote.failures import is_unanswered
+from routenlp.backends.remote.upstream import connector
 from routenlp.gateway.assemble import new_session
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: Application/JSON; charset=utf-8\r\ncontent-length: 5\r\n\r\nhello"
@@ -30,10 +35,10 @@ class Wire:
         self.ended += 1
 
     @asynccontextmanager
-    async def address(self):
+    async def address(self, session: aiohttp.ClientSession | None = None):
         server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        async with new_session() as session:
+        async with session or new_session() as session:
             yield Address(f"http://127.0.0.1:{port}/v1/chat", {"Authorization": "Bearer k"}, session, 5.0)
         server.close()
         while self.ended < self.connections:
@@ -84,3 +89,31 @@ def test_the_request_says_no_more_than_an_endpoint_needs():
         "content-type",
         "content-length",
     }
+
+
+def broken_off(connections: int) -> list[bool]:
+    """Of two posts over so many connections, that get no answer and are broken off: whether each is left unanswered."""
+
+    async def left(address: Address) -> bool:
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await address.post(b"{}")
+        return is_unanswered(caught.value)
+
+    async def ask() -> list[bool]:
+        few = aiohttp.ClientSession(connector=connector(connections))
+        async with Wire(b"").address(few) as address:
+            posts = [asyncio.create_task(left(address)) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            for post in posts:
+                post.cancel()
+            return await asyncio.gather(*posts)
+
+    return asyncio.run(ask())
+
+
+def test_a_request_that_was_sent_is_left_unanswered():
+    assert broken_off(2) == [True, True]
+
+
+def test_a_request_that_waits_for_a_connection_was_never_sent():
+    assert broken_off(1) == [True, False]

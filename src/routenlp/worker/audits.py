@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from routenlp.backends.remote.failures import paid_usd
 from routenlp.errors import BackendError
 from routenlp.portfolio.prices import Price
 from routenlp.store.content import ContentPolicy
@@ -155,7 +156,7 @@ class AuditRunner:
         except BackendError as error:
             # Its words may quote the query; the kind of error does not.
             word = str(getattr(error, "kind", type(error).__name__))
-            return _Stored(TierAnswer(tier, True, None, None, 0.0, self.clock() - begun_s, error=word))
+            return _Stored(TierAnswer(tier, True, None, None, paid_usd(error), self.clock() - begun_s, error=word))
         answer = asked.answer
         tokens = answer.input_tokens, answer.output_tokens
         paid = answer.cost_usd, answer.latency_s

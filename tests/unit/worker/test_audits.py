@@ -10,6 +10,7 @@ from math import sqrt
 import pytest
 from tests.unit.worker.made import NOW_S, Broken, Says, audited, opened, runner, states
 
+from routenlp.backends.remote.failures import charge
 from routenlp.store.sql import audits
 from routenlp.worker.audits import PATIENCE_S, Ran
 
@@ -141,6 +142,20 @@ def test_one_that_fails_for_good_makes_the_audit_missing_and_the_reason_quotes_n
         now[0] += 20_000.0
     assert states(connection) == [("missing", "tier_failed: top connect")]
     assert answers(connection)["top"].error == "connect"
+
+
+def test_each_try_that_an_endpoint_bills_without_an_answer_is_spent(tmp_path) -> None:
+    now, late = [NOW_S], Broken()
+    charge(late, 0.25)
+    connection = opened(tmp_path, audited())
+    made = runner(connection, Says({"top": late}), clock=lambda: now[0])
+    run(made)
+    mid_usd = answers(connection)["mid"].cost_usd
+    assert answers(connection)["top"].cost_usd == pytest.approx(0.25)
+    assert audits.spent_usd(connection, now[0]) == pytest.approx(mid_usd + 0.25)
+    now[0] += 3_600.0
+    run(made)
+    assert audits.spent_usd(connection, now[0]) == pytest.approx(mid_usd + 0.50)
 
 
 def test_an_endpoint_that_is_out_for_hours_breaks_no_audit(tmp_path) -> None:

@@ -39,8 +39,9 @@ def words(found: Sequence[Found]) -> list[str]:
         "and whole at once.",
         "*over target* is the share of calibrations whose policy truly misses it, *always-top* the share that proved "
         "nothing. Figures are means over calibrations; time to first token is the median over queries.",
-        f"**Bold**: the commit point that training rows chose: the cheapest with a time to first token of at most "
-        f"{MOST_FIRST_TOKEN:g} of buffered there, else the fastest with a bill of at most {MOST_EXTRA_COST:.0%} more.",
+        f"**Bold**: the commit point that a rehearsal on training rows chose: the cheapest with a time to first token "
+        f"of at most {MOST_FIRST_TOKEN:g} of buffered there and a bill of at most {MOST_EXTRA_COST:.0%} more, else the "
+        "one that is nearest to both.",
         "Times are a model's: reading and writing at a speed, and the top tier's whole latency where a query goes "
         "there, drawn from a log-normal (median 0.8 s, p99 1.847 s).",
         *([] if not found or found[0].simulated else [_speeds()]),

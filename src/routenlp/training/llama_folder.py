@@ -108,9 +108,11 @@ def _weights(gguf: Gguf) -> dict[str, np.ndarray[Any, np.dtype[np.float16]]]:
 
 
 def module_of(tensor: str) -> str:
-    """The folder's name of a module, from the file's name of its weights."""
+    """The folder's name of a module, from the file's name of its weights. Raises `CorruptData` where there is none."""
     *layer, part, _ = tensor.split(".")
-    return _WHOLE[part] if not layer else f"model.layers.{layer[-1]}.{_LAYER[part]}"
+    if part not in (_LAYER if layer else _WHOLE):
+        raise CorruptData(f"tensor {tensor!r}", "is none of a SmolLM model's", "Name SmolLM2's weights, as packaged.")
+    return f"model.layers.{layer[-1]}.{_LAYER[part]}" if layer else _WHOLE[part]
 
 
 def rotary_heads(gguf: Gguf, tensor: str) -> int | None:

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.training.small_llama import as_converted, as_gguf, small_llama
 
 from routenlp.errors import ArtefactError, CorruptData
-from routenlp.training.llama_folder import llama_folder, permuted, unpermuted
+from routenlp.training.llama_folder import llama_folder, module_of, permuted, unpermuted
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -32,6 +32,13 @@ def test_rows_go_back_to_where_they_were():
     rows = np.random.default_rng(0).normal(size=(24, 5)).astype(np.float32)
     np.testing.assert_array_equal(unpermuted(as_converted(rows, 3), 3), rows)
     np.testing.assert_array_equal(permuted(rows, 3), as_converted(rows, 3))
+
+
+def test_a_tensor_that_the_model_does_not_have_is_named():
+    assert module_of("blk.3.ffn_up.weight") == "model.layers.3.mlp.up_proj"
+    for tensor in ("rope_freqs.weight", "blk.0.attn_q_norm.weight"):
+        with pytest.raises(CorruptData, match=tensor):
+            module_of(tensor)
 
 
 def test_a_folder_that_was_altered_is_refused_and_so_is_another_kind_of_model(model, tmp_path):

@@ -44,6 +44,16 @@ class Generation:
     ended: Ended
     """`length`: cut off at the most tokens that were allowed."""
 
+    def text_after(self, tokens: int) -> str:
+        """What the first `tokens` tokens say."""
+        return text_after(self.answer, self.token_bytes, tokens)
+
+
+def text_after(text: str, sizes: Sequence[int], tokens: int) -> str:
+    """What the first `tokens` tokens say, without the half of a character. `sizes`: UTF-8 bytes that each adds."""
+    taken = sum(sizes[:tokens])
+    return text.encode("utf-8", "surrogatepass")[:taken].decode("utf-8", "ignore")
+
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str

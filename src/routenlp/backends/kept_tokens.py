@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.backends.generations import STEPS
+from routenlp.backends.generations import STEPS, text_after
 
 MOST = 512
 """Tokens that are kept of an answer. No prefix that is longer is known."""
@@ -39,8 +39,7 @@ class Tokens:
 
     def text_after(self, text: str, tokens: int) -> str:
         """What the first `tokens` tokens of `text` say, without the half of a character."""
-        taken = sum(self.sizes[:tokens])
-        return text.encode("utf-8", "surrogatepass")[:taken].decode("utf-8", "ignore")
+        return text_after(text, self.sizes, tokens)
 
 
 def packed(text: str, probs: Sequence[float], sizes: Sequence[int]) -> str | None:

@@ -283,7 +283,9 @@ def record_command(
     quick: Annotated[
         bool, typer.Option("--quick", help="Hardly any training, short answers: it proves nothing.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows of each fold and role.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many rows of each fold and role; without the distilled tier.")
+    ] = None,
     timed: Annotated[int, typer.Option(min=0, help="Queries that the processor is timed with.")] = 12,
     jobs: Annotated[
         int, typer.Option(min=1, help="Of the distilled tier's three models at once: 20 GB of a card's memory each.")

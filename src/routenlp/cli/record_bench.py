@@ -69,7 +69,8 @@ def record(
         if chosen is not Step.DISTILLED:
             recorded = record_task(desk, plan, read, at, into, seed=settings.seed, step=chosen, limit=limit)
             made |= {task: recorded} if recorded is not None else {}
-        if chosen in (Step.ALL, Step.DISTILLED):
+        # Of a few rows too few failures come for lessons to both halves.
+        if chosen is Step.DISTILLED or (chosen is Step.ALL and limit is None):
             desk.rows(plan, read, seed=settings.seed)
             distilled |= {task: _distil(desk, plan, at, into, jobs)}
     if not made and not distilled:
@@ -77,8 +78,8 @@ def record(
     speed = _time(settings, made, timed, progress) if timed and made else None
     base = sha256_of(desk.base / "model.safetensors")
     about = {task: recorded.about for task, recorded in made.items()}
-    for found_of in (about, distilled):
-        written = manifest.write_manifest(into, found_of, base_sha256=base, timed=speed, seed=settings.seed)
+    tasks_found = manifest.joined(about, distilled)
+    written = manifest.write_manifest(into, tasks_found, base_sha256=base, timed=speed, seed=settings.seed)
     console, found = open_console(stderr=json_target == "-"), record_tables(written)
     show_tables(console, found)
     if markdown is not None:

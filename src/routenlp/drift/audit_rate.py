@@ -75,7 +75,7 @@ def planned_rate(
     last alarm; None where there was none.
 
     What is proved after an alarm rests on audits from after it. With few of them it is cautious, which costs more than
-    audits do: a task that cost 0.13 of its bill cost 0.8 with 130 and 0.4 with 540 in `bench pilot`.
+    audits do (docs/decisions/drift.md).
     """
     if asked.rate <= 0.0:
         return AuditRate(0.0, Why.OFF, None)

@@ -46,7 +46,7 @@ def write_manifest(
         "roles": {"generator": roles.GENERATOR, "reranker": roles.RERANKER, "salt": roles.SALT},
         "answers_to_a_query": {SMOLLM2: 1, DISTILLED: 1, TUNED: SAMPLES + 1},
         "latency": {"queries": timed.queries, **asdict(timed.speed)} if timed is not None else known.get("latency"),
-        "tasks": _joined(known.get("tasks", {}), tasks),
+        "tasks": joined(known.get("tasks", {}), tasks),
     }
     temporary = path.with_name(f".{MANIFEST}.part")
     temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -54,9 +54,9 @@ def write_manifest(
     return manifest
 
 
-def _joined(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def joined(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Dictionaries in dictionaries are joined; else the new value counts."""
-    both = {name: _joined(known[name], new[name]) for name in known.keys() & new.keys() if _are_maps(known, new, name)}
+    both = {name: joined(known[name], new[name]) for name in known.keys() & new.keys() if _are_maps(known, new, name)}
     return {**known, **new, **both}
 
 

@@ -118,7 +118,9 @@ def record(into: Path, scene: Scene, of_task: Sequence[Part], answered: Sequence
     write_generations(path, [generation(said[row.id], 0) for row in scene.rows])
     learned = json.loads(taught.read_text(encoding="utf-8"))
     learned[LEARNED] = sorted(row.id for row, _ in of_task[0].lessons)
-    taught.write_text(json.dumps(learned, indent=0) + "\n", encoding="utf-8")
+    temporary = taught.with_name(f".{TAUGHT}.part")
+    temporary.write_text(json.dumps(learned, indent=0) + "\n", encoding="utf-8")
+    temporary.replace(taught)
     return {
         DISTILLED: {
             "tuning": asdict(of_task[0].plan.distilling),

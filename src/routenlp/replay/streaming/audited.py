@@ -19,7 +19,7 @@ from routenlp.replay.audited import AuditRow, Corrected, Played, correct, tested
 from routenlp.replay.backtest.certify import Replays, Target
 from routenlp.replay.rungs import Rung
 from routenlp.replay.streaming.audited_play import Commits, Pair, judged, looks, play_streams
-from routenlp.replay.streaming.certify import Walk, first_step, in_every, in_mode, units_of
+from routenlp.replay.streaming.certify import Walk, first_step, in_every, in_mode, numbered, units_of
 from routenlp.replay.streaming.rows import Ints
 from routenlp.types import FloatArray
 
@@ -95,7 +95,7 @@ def prove_streams(
     modes = (ladder, [Pair(pair.rung, {}) for pair in ladder])
     streams, whole = (play_streams(policy, task, mode, rows) for mode in modes)
     guided = [play_streams(policy, task, mode, guide).played for mode in modes]
-    groups = _numbered([row.group for row in (*guide, *rows)])
+    groups = numbered([row.group for row in (*guide, *rows)])
     trained, tested_groups = groups[: len(guide)], groups[len(guide) :]
     units = units_of(trained, tested_groups, seed)
     start = _start(rows, guide, guided, trained, target, units, seed)
@@ -176,7 +176,3 @@ def _replays(played: Played, rows: Sequence[AuditRow]) -> Replays:
 def _ratio(played: Played, step: int) -> float | None:
     costs = played.cost_usd.sum(axis=1)
     return float(costs[step] / costs[0]) if costs[0] > 0.0 else None
-
-
-def _numbered(names: Sequence[str]) -> Ints:
-    return np.unique(np.array(names, dtype=str), return_inverse=True)[1].astype(np.int64)

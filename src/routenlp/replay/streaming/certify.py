@@ -89,6 +89,12 @@ def first_step(rehearsed: Sequence[Replays], target: Target, trained: Units, tes
     )
 
 
+def numbered(groups: Sequence[str]) -> Ints:
+    """Each row's group as a number, in the order in which groups come."""
+    number: dict[str, int] = {}
+    return np.array([number.setdefault(name, len(number)) for name in groups], dtype=np.int64)
+
+
 def units_of(training_groups: Ints, groups: Ints, seed: int) -> Units:
     """Rows as units where none share a group, else groups; how many rows a group gives is taken from training."""
     names = [str(group) for group in groups.tolist()]

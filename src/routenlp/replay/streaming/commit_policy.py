@@ -20,8 +20,7 @@ from routenlp.conformal.verdict import Status, Verdict
 from routenlp.contracts import Router
 from routenlp.errors import DataError
 from routenlp.replay.backtest.certify import Replays, Target
-from routenlp.replay.streaming.certify import first_step, in_all, units_of
-from routenlp.replay.streaming.rows import Ints
+from routenlp.replay.streaming.certify import first_step, in_all, numbered, units_of
 from routenlp.replay.streaming.through_machine import RecordedStream, StreamedQuery, stream_query
 from routenlp.types import Parts, Query, Route
 
@@ -68,7 +67,7 @@ def commit_policy(
     given, policy = policy, replace(policy, router=_KnownRoutes(policy.router, {}))
     thresholds = _thresholds(policy, place, CommitRule(point, 1.0), train)
     policies = [_with(policy, place, CommitRule(point, limit, abort)) for limit in thresholds]
-    groups = _numbered([row.group for row in (*train, *calibrate)])
+    groups = numbered([row.group for row in (*train, *calibrate)])
     trained, tested = groups[: len(train)], groups[len(train) :]
     units = units_of(trained, tested, seed)
     seen, rehearsed = (_both(policy, policies, rows) for rows in (calibrate, train))
@@ -150,11 +149,6 @@ def _replays(every: Sequence[Sequence[StreamedQuery]], rows: Sequence[StreamRow]
         top_quality,
         top_usd,
     )
-
-
-def _numbered(names: Sequence[str]) -> Ints:
-    number: dict[str, int] = {}
-    return np.array([number.setdefault(name, len(number)) for name in names], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,17 +96,11 @@ def sentence_tokens(said: Sequence[Generation]) -> Ints:
     return np.array([_sentence(one) for one in said], dtype=np.int64)
 
 
-def text_after(one: Generation, tokens: int) -> str:
-    """What the first `tokens` tokens say, without the half of a character."""
-    taken = sum(one.token_bytes[:tokens])
-    return one.answer.encode("utf-8", "surrogatepass")[:taken].decode("utf-8", "ignore")
-
-
 def _sentence(one: Generation) -> int:
     if not sentence_ended(one.answer):
         return NEVER
     for tokens in range(SENTENCE_FROM, len(one.token_probs) + 1):
-        if sentence_ended(text_after(one, tokens)):
+        if sentence_ended(one.text_after(tokens)):
             return tokens
     return NEVER
 

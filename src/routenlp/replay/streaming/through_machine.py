@@ -10,7 +10,6 @@ from routenlp.cascade.commit import HOLD, Escalate, Hold, Judged, Prefix, Releas
 from routenlp.cascade.machine import Ask, Done, advance, cancelled, prefix, released, start
 from routenlp.cascade.policy import Policy
 from routenlp.errors import MissingData
-from routenlp.replay.streaming.rows import text_after
 from routenlp.types import Answer, Query, Trace
 
 
@@ -60,7 +59,7 @@ def stream_query(policy: Policy, query: Query, recorded: Mapping[str, RecordedSt
 
 def _decided(policy: Policy, ask: Ask, said: Generation) -> tuple[Judged, int]:
     for tokens in range(1, len(said.token_probs) + 1):
-        verdict = prefix(policy, ask, Prefix(text_after(said, tokens), said.token_probs[:tokens]))
+        verdict = prefix(policy, ask, Prefix(said.text_after(tokens), said.token_probs[:tokens]))
         if not isinstance(verdict, Hold):
             return verdict, tokens
     return HOLD, len(said.token_probs)
@@ -77,6 +76,6 @@ def _answer(policy: Policy, tier: str, said: Generation, tokens: int | None) -> 
     """The first `tokens` tokens, with what they cost; None: the whole answer."""
     price = policy.portfolio.tiers[policy.portfolio.position(tier)].price
     paid = said.output_tokens if tokens is None else tokens
-    text = said.answer if tokens is None else text_after(said, tokens)
+    text = said.answer if tokens is None else said.text_after(tokens)
     probs = said.token_probs[:tokens] or None
     return Answer(tier, text, probs, said.input_tokens, paid, price.cost_usd(said.input_tokens, paid), 0.0)

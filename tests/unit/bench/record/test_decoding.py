@@ -9,6 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from tests.unit.training.small_llama import small_llama  # noqa: E402
+
 from routenlp.bench.record.decoding import write_answers  # noqa: E402
 
 END, MOST = 2, 24
@@ -16,23 +18,13 @@ END, MOST = 2, 24
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        vocab_size=61,
-        hidden_size=36,
-        intermediate_size=50,
-        num_hidden_layers=3,
-        num_attention_heads=6,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-    )
-    return transformers.LlamaForCausalLM(config).eval()
+    return small_llama()
 
 
 @pytest.fixture(scope="module")
 def prompts():
     drawn = random.Random(0)
-    return [[drawn.randrange(3, 61) for _ in range(size)] for size in (5, 17, 9, 30, 2, 8, 8)]
+    return [[drawn.randrange(3, 258) for _ in range(size)] for size in (5, 17, 9, 30, 2, 8, 8)]
 
 
 def write(model, prompts, *temperatures, seed=1):

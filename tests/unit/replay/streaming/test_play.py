@@ -10,7 +10,7 @@ from tests.unit.replay.streaming import made_streams as made
 
 from routenlp.cascade.commit import CommitPoint, CommitRule
 from routenlp.replay.streaming.play import Rung, play
-from routenlp.replay.streaming.rows import NEVER, sentence_tokens, text_after
+from routenlp.replay.streaming.rows import NEVER, sentence_tokens
 from routenlp.replay.streaming.through_machine import stream_query
 from routenlp.types import Query
 
@@ -88,7 +88,7 @@ def test_an_empty_answer_is_never_released_or_accepted():
 def test_half_a_character_says_nothing_yet():
     one = made.said(0, [0.9] * 3, ["aé", "b", "c"])
     halved = type(one)(one.id, one.answer, one.token_probs, (2, 2, 1), 10, 4, "stop")
-    assert [text_after(halved, n) for n in (1, 2, 3)] == ["a", "aéb", "aébc"]
+    assert [halved.text_after(n) for n in (1, 2, 3)] == ["a", "aéb", "aébc"]
 
 
 def test_the_first_sentence_is_counted_in_tokens():

@@ -77,9 +77,8 @@ def record(
         return
     speed = _time(settings, made, timed, progress) if timed and made else None
     base = sha256_of(desk.base / "model.safetensors")
-    about = {task: recorded.about for task, recorded in made.items()}
-    tasks_found = manifest.joined(about, distilled)
-    written = manifest.write_manifest(into, tasks_found, base_sha256=base, timed=speed, seed=settings.seed)
+    about = manifest.joined({task: recorded.about for task, recorded in made.items()}, distilled)
+    written = manifest.write_manifest(into, about, base_sha256=base, timed=speed, seed=settings.seed)
     console, found = open_console(stderr=json_target == "-"), record_tables(written)
     show_tables(console, found)
     if markdown is not None:

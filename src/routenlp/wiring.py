@@ -137,7 +137,10 @@ def _stored(settings: Settings, folder: Path) -> Serving:
         defined = {name: known.get(name, task) for name, task in policy.tasks.items()}
         models = {tier: {task: fingerprint(parts) for task, parts in its.items()} for tier, its in students.items()}
         policy = replace(policy, portfolio=in_force, tasks=defined, models={**policy.models, **models})
-    return Serving(policy, {task: policy.status(task) for task in policy.tasks}, students, encoder)
+    statuses = {
+        task: Status.UNCERTIFIED if _walled(settings, policy, task) else policy.status(task) for task in policy.tasks
+    }
+    return Serving(policy, statuses, students, encoder)
 
 
 def _stored_students(in_force: Portfolio, folder: Path) -> dict[str, dict[str, Parts]]:
@@ -218,10 +221,14 @@ def _status(settings: Settings, policy: Policy, task: str) -> Status:
         return policy.status(task)
     target = _wanted(given).target
     level = target.eps if target.walked == "quality_ratio" else target.alpha
-    walled = given.allowed_tiers is not None and not set(policy.portfolio.names) <= set(given.allowed_tiers)
     delta = target.delta if settings.family_delta is None else settings.family_delta
     less = certificate.rule != target.walked or certificate.target > level or certificate.delta > delta * (1.0 + 1e-9)
-    return Status.UNCERTIFIED if walled or less else policy.status(task)
+    return Status.UNCERTIFIED if less or _walled(settings, policy, task) else policy.status(task)
+
+
+def _walled(settings: Settings, policy: Policy, task: str) -> bool:
+    """Whether the settings wall off a tier that the policy was proved with."""
+    return not set(policy.tiers_of(task)) <= set(settings.tiers_of(task))
 
 
 def wanted(settings: Settings, default: Wanted) -> WantedOfTasks:

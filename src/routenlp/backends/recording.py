@@ -23,13 +23,25 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer: str
     metadata: dict[str, str] = {}
     turns: list[Turn] = []
+    token_probs: list[float] = []
+    """Of the answer's tokens, where a model wrote it."""
+    tokens: tuple[int, int] | None = None
+    """That it read and wrote; None: they are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was recorded of one answer."""
+
+    text: str
+    token_probs: tuple[float, ...] | None = None
+    tokens: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    id: str
     metadata: Mapping[str, str]
-    answer: str
+    said: Said
 
 
 _ROW = msgspec.json.Decoder(Row)
@@ -42,7 +54,7 @@ class Recording:
         self._by_id: dict[tuple[str, str], _Known] = {}
         self._by_text: dict[bytes, list[_Known]] = {}
         for row in rows:
-            known = _Known(row.id, row.metadata, row.answer)
+            known = _Known(row.metadata, Said(row.answer, tuple(row.token_probs) or None, row.tokens))
             self._by_id[row.task, row.id] = known
             self._by_text.setdefault(_said(row.task, row.text, row.turns), []).append(known)
 
@@ -50,7 +62,7 @@ class Recording:
         """How many queries it knows."""
         return len(self._by_id)
 
-    def find(self, query: Query) -> str | None:
+    def find(self, query: Query) -> Said | None:
         """The answer to the query of this id; for an id that is not known, or none, to the same words in the same task.
 
         Where several queries said the same, those count whose metadata the query repeats. None where none does, or
@@ -58,10 +70,10 @@ class Recording:
         """
         known = self._by_id.get((query.task, query.id))
         if known is not None:
-            return known.answer
+            return known.said
         alike = self._by_text.get(_said(query.task, query.text, query.turns), [])
         meant = [row for row in alike if row.metadata.items() <= query.metadata.items()]
-        answers = {row.answer for row in meant or (alike if not query.metadata else [])}
+        answers = {row.said for row in meant or (alike if not query.metadata else [])}
         return answers.pop() if len(answers) == 1 else None
 
 

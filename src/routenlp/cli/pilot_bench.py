@@ -10,13 +10,13 @@ import typer
 
 from routenlp.bench.frame import all_hold, check_line
 from routenlp.bench.pilot import report
+from routenlp.bench.pilot.models import with_models
 from routenlp.bench.pilot.plot import draw
 from routenlp.bench.pilot.run import QUICK_TASKS, Asked, plan_for, run, strangers
 from routenlp.bench.pilot.traffic import MIX
 from routenlp.bench.progress import progress_on
 from routenlp.bench.six_tasks import workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
-from routenlp.bench.six_tasks.replayed import model_answers
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.cli.six_tasks import built_in_settings, find_recordings, generation_settings
 
@@ -46,12 +46,11 @@ def bench(
         only = () if generated else tuple(task for task in tasks if task in settings.tasks)
         rows = workload.load(settings, where, quick=quick, only=only, make_rows=generated)
     others = strangers(settings, where, generated=generated)
-    plan = plan_for(settings, rows, quick=quick, loop=loop, days=days)
     own = settings_file is not None or generated
     recorded = None if own else find_recordings(recordings, list(rows.folds), progress)
-    top = generation_settings().portfolio[-1].name
-    says = {} if recorded is None else model_answers(recorded, top, rows.folds)
-    world = run(Asked(settings, rows, others, plan, quick, http, says, keep), progress)
+    mixed = with_models(settings, generation_settings(), recorded, rows)
+    plan = plan_for(mixed.settings, rows, quick=quick, loop=loop, days=days)
+    world = run(Asked(mixed.settings, rows, others, plan, quick, http, mixed.models, keep), progress)
     console = open_console(stderr=json_target == "-")
     found, lines, checked = report.tables(world), report.notes(world), report.checks(world)
     show_tables(console, found)

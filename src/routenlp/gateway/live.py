@@ -96,7 +96,6 @@ def served_tasks(
     as its answer is paid anyway, every request is audited, until there is enough to calibrate on. Under `stale: serve`
     they are served as before, and audited as much. `planned`: by task, how much the worker wants audited.
     """
-    names = tuple(tier.name for tier in settings.portfolio)
     out = {}
     for name in {*settings.tasks, *known, DEFAULT_TASK}:
         task = settings.tasks.get(name)
@@ -104,9 +103,8 @@ def served_tasks(
         proved = known.get(name, Status.UNCERTIFIED)
         status = Status.UNCERTIFIED if name in alarmed and not stale else proved
         weakest = Status(task.serve_when) if task is not None else Status.ASYMPTOTIC
-        allowed = names if task is None or task.allowed_tiers is None else task.allowed_tiers
         sla_s = task.sla_ms / 1000.0 if task is not None and task.sla_ms is not None else None
-        tiers = tuple(tier for tier in names if tier in allowed)
+        tiers = settings.tiers_of(name)
         routed = name in known and status is not Status.UNCERTIFIED and status.at_least(weakest)
         audits = audit_tiers(settings, tiers)
         drawn = audit_rate(settings, status, planned.get(name), alarmed=name in alarmed)

@@ -66,10 +66,20 @@ class Clerk:
         task, metadata = request.task or "", request.metadata
         return Query(metadata.get(QUERY_ID, ""), task, request.text, metadata, request.turns)
 
-    def whole(self, request: ChatRequest, query: Query, prediction: Prediction, latency_s: float) -> Whole:
-        """A completion around `prediction`, cut as the request says."""
+    def whole(
+        self,
+        request: ChatRequest,
+        query: Query,
+        prediction: Prediction,
+        latency_s: float,
+        tokens: tuple[int, int] | None = None,
+    ) -> Whole:
+        """A completion around `prediction`, cut as the request says. `tokens`: read and written for the whole of it,
+        where that is known.
+        """
         text, finish_reason = _cut(request, prediction.text)
-        answer = counted(self.tier, query, replace(prediction, text=text), latency_s)
+        known = tokens if text == prediction.text else None
+        answer = counted(self.tier, query, replace(prediction, text=text), latency_s, known)
         id_ = f"chatcmpl-{self.new_id()}"
         body = made_completion(
             answer,
@@ -79,7 +89,7 @@ class Clerk:
             finish_reason=finish_reason,
             logprobs=request.wants_logprobs,
         )
-        usage = Usage(answer.input_tokens, answer.output_tokens, reported=False)
+        usage = Usage(answer.input_tokens, answer.output_tokens, reported=known is not None)
         return Whole(answer, Completion(id_, text, usage, answer.token_probs, (), not text), body)
 
     def refusal(self, problem: str) -> UpstreamError:

@@ -1,4 +1,4 @@
-"""A tier that replays a recording, such as a data set's human labels. It is no model, and says so in every answer."""
+"""A tier that replays a recording: a data set's human labels, or what a model said. It says so in every answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from routenlp.types import Prediction, Query
 
 
 class RecordedTier:
-    """Answers at once, as no live tier would, and without probabilities: a threshold never accepts its answers."""
+    """Answers at once, as no live tier would; with probabilities and usage where a model's were recorded. Without them
+    tokens are counted, and a threshold never accepts its answers.
+    """
 
     streams: ClassVar[bool] = False
     scored_streams: ClassVar[bool] = False
@@ -44,10 +46,11 @@ class RecordedTier:
         """The recorded answer; raises `UpstreamError` (422) for a query that was not recorded."""
         begun_s = self._clock()
         query = self._clerk.query(request)
-        text = self._recording.find(query)
-        if text is None:
+        said = self._recording.find(query)
+        if said is None:
             raise self._not_recorded(query)
-        return self._clerk.whole(request, query, Prediction(text, None), self._clock() - begun_s)
+        prediction = Prediction(said.text, said.token_probs)
+        return self._clerk.whole(request, query, prediction, self._clock() - begun_s, said.tokens)
 
     async def stream(self, request: ChatRequest, *, last: bool, scored: bool = False) -> HeldStream:  # noqa: ARG002
         """The whole answer as a few events."""

@@ -40,7 +40,7 @@ def gather(
     """`pool_s`: since when, to count what is left out; earlier audits are gathered all the same."""
     found = graded_audits(connection, task)
     before = _before_the_alarm(connection, task)
-    tiers = policy.portfolio.names
+    tiers = policy.tiers_of(task)
     newest = _newest_models(found)
     left_out: Counter[str] = Counter()
     rows: list[AuditRow] = []
@@ -94,7 +94,7 @@ def _row(connection: sqlite3.Connection, policy: Policy, audit: GradedAudit) -> 
     query = query_of(stored)
     if query is None:
         return None
-    tiers = policy.portfolio.names
+    tiers = policy.tiers_of(query.task)
     answers = {tier: _answer(policy, tier, stored.answers.get(tier, ""), audit.answers[tier]) for tier in tiers}
     scores = {tier: audit.answers[tier].score for tier in tiers}
     gold = _of_gold(audit)

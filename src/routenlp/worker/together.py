@@ -27,13 +27,13 @@ def pool_of(
     policy: Policy, task: str, kept: Mapping[str, KeptLadder], asked: Callable[[str], Wanted]
 ) -> tuple[str, ...]:
     """The tasks that `task` is proved with, itself among them; by itself where it is proved alone, where nothing is
-    proved, and where they are asked different things or have different ladders by now.
+    proved, and where they are asked different things, or have different tiers or ladders, by now.
     """
     certificate = policy.certificates.get(task)
     over = () if certificate is None or certificate.status is Status.EMPIRICAL else certificate.over
     if not over or not set(over) <= set(policy.tasks):
         return (task,)
-    same = all(asked(name) == asked(task) for name in over)
+    same = all((asked(name), policy.tiers_of(name)) == (asked(task), policy.tiers_of(task)) for name in over)
     return over if same and len({_ladder(policy, name, kept) for name in over}) == 1 else (task,)
 
 
@@ -86,8 +86,8 @@ def all_settled(found: Sequence[Settled]) -> Settled:
 
 
 def play_each(policy: Policy, rungs: Sequence[Rung], rows: Sequence[AuditRow]) -> Played:
-    """`replay.audited.play`, where rows may be of several tasks: each by its own task's rule."""
-    final = np.full((len(rungs), len(rows)), len(policy.portfolio.names) - 1, dtype=np.int64)
+    """`replay.audited.play`, where rows may be of several tasks with the same tiers: each by its own task's rule."""
+    final = np.zeros((len(rungs), len(rows)), dtype=np.int64)
     cost = np.zeros(final.shape)
     for task in sorted({row.query.task for row in rows}):
         at = [i for i, row in enumerate(rows) if row.query.task == task]

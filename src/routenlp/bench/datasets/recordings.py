@@ -23,6 +23,9 @@ FOLDER, TAUGHT = "recordings", "taught.json"
 LEARNERS = ("generator", "reranker")
 """In `taught.json`: what learned from a row, so that the top tier's answer to it is no answer to a new query."""
 EXAMPLES = "examples"
+ENDPOINT = Speed(0.05, 1 / 8_000, 1 / 50)
+"""Assumed, of a model of some billions of parameters on a card: there reading a token takes a hundredth of writing one,
+where on processor cores it takes a tenth, and a long prompt all of the time to the first token."""
 _REMEDY = "Take the folder as it was committed, or record again: routenlp bench record."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from routenlp.backends.student import registry
 from routenlp.bench.loop.bulk import answer_all
 from routenlp.bench.loop.hashed_texts import HashedTexts
 from routenlp.bench.pilot.catalogue import Catalogue
+from routenlp.bench.six_tasks.replayed import Models
 from routenlp.contracts import Encoder, Student
 from routenlp.draws import draw
 from routenlp.grading.metrics import METRICS
@@ -35,7 +36,7 @@ class Moment:
     """What of the outside world bears on an answer."""
 
     worse: float = 0.0
-    """Points of quality that the dearest cheap tier has lost."""
+    """Points of quality that the dearest cheap tier of each task has lost."""
     price: float = 1.0
     """Of the top tier, over its price at the beginning."""
 
@@ -51,7 +52,7 @@ class Model:
 
 @dataclass(slots=True, eq=False)
 class AnswerBook:
-    """`worse_tier`: that which episodes make worse."""
+    """What is said, by whoever may be asked."""
 
     catalogue: Catalogue
     portfolio: Portfolio
@@ -60,9 +61,8 @@ class AnswerBook:
     """With a memory."""
     bare: Sequence[Encoder]
     """The same without one: what a query that comes for the first time has to wait for."""
-    worse_tier: str
-    model_says: Mapping[str, str] = field(default_factory=dict)
-    """By query id, the top tier's answer where a language model was recorded on it; else it is people's label."""
+    models: Models = field(default_factory=dict)
+    """Where one was recorded it answers, in place of people's labels on top, and of a student elsewhere."""
     seconds: float = 0.0
     """That answering took."""
     _texts: HashedTexts = field(default_factory=HashedTexts)
@@ -95,8 +95,8 @@ class AnswerBook:
         self.seconds += time.perf_counter() - begun_s
 
     def knows(self, tier: str, task: str, fingerprint: str) -> bool:
-        """Whether `learn` was told of this model."""
-        return (tier, task, fingerprint) in self._said
+        """Whether the tier has an answer to the task: a recorded one, or by a model that `learn` was told of."""
+        return (tier, task) in self.models or (tier, task, fingerprint) in self._said
 
     def answer(self, tier: str, item: int, fingerprint: str, moment: Moment) -> Answer:
         """`fingerprint`: of the tier's model; any for the top tier."""
@@ -120,38 +120,55 @@ class AnswerBook:
         return self._quality[key]
 
     def _make(self, tier: str, item: int, fingerprint: str, moment: Moment) -> Answer:
-        position = self.portfolio.position(tier)
-        priced, query = self.portfolio.tiers[position], self.catalogue.items[item].example.query
+        answer = self._in_good_health(tier, item, fingerprint)
         if tier == self.portfolio.top:
-            said = Prediction(self.model_says.get(query.id, self.catalogue.items[item].example.reference), None)
-            whole = counted(priced, query, said, modelled_latency_s(query.id))
-            return Answer(*_fields(whole)[:5], whole.cost_usd * moment.price, whole.latency_s)
-        said = self._said[tier, query.task, fingerprint][item]
-        if moment.worse and tier == self.worse_tier:
-            said = self._worse(tier, item, said, moment.worse)
-        pool = self._latency[tier, query.task]
-        return counted(priced, query, said, float(pool[int(draw("latency", tier, query.id) * len(pool))]))
+            return replace(answer, cost_usd=answer.cost_usd * moment.price)
+        task = self.catalogue.items[item].task
+        if moment.worse and tier == self._dearest_cheap(task) and self._turns_wrong(answer, item, moment.worse):
+            return replace(answer, text=self._wrong(answer, item))
+        return answer
 
-    def _worse(self, tier: str, item: int, said: Prediction, points: float) -> Prediction:
-        """Wrong with a chance that costs `points` on average over all answers; nested, as points rise."""
+    def _in_good_health(self, tier: str, item: int, fingerprint: str) -> Answer:
+        example = self.catalogue.items[item].example
+        query, model = example.query, self.models.get((tier, example.query.task))
+        if model is not None:
+            return model.answer(query)
+        priced = self.portfolio.tiers[self.portfolio.position(tier)]
+        if tier == self.portfolio.top:
+            return counted(priced, query, Prediction(example.reference, None), modelled_latency_s(query.id))
+        pool = self._latency[tier, query.task]
+        latency_s = float(pool[int(draw("latency", tier, query.id) * len(pool))])
+        return counted(priced, query, self._said[tier, query.task, fingerprint][item], latency_s)
+
+    def _dearest_cheap(self, task: str) -> str | None:
+        """The tier that episodes make worse."""
+        *_, cheap = (None, *self.settings.tiers_of(task)[:-1])
+        return cheap
+
+    def _turns_wrong(self, answer: Answer, item: int, points: float) -> bool:
+        """With a chance that costs `points` on average over all answers; nested, as points rise."""
         query = self.catalogue.items[item].example.query
-        mean = self._mean_quality(tier, query.task)
-        if self.quality(item, said.text) <= 0.0 or draw("worse", tier, query.id) >= points / max(mean, points):
-            return said
+        mean = self._mean_quality(answer.tier, query.task)
+        right = self.quality(item, answer.text) > 0.0
+        return right and draw("worse", answer.tier, query.id) < points / max(mean, points)
+
+    def _wrong(self, answer: Answer, item: int) -> str:
+        query = self.catalogue.items[item].example.query
         metric = self.settings.tasks[query.task].metric
         if metric != "accuracy":
-            return Prediction("[]" if metric == "entity_f1" else "-", said.token_probs)
+            return "[]" if metric == "entity_f1" else "-"
         labels = sorted({self.catalogue.items[i].example.reference for i in self.catalogue.plain[query.task]})
-        others = [label for label in labels if label != said.text]
-        return Prediction(others[int(draw("instead", query.id) * len(others))], said.token_probs)
+        others = [label for label in labels if label != answer.text]
+        return str(others[int(draw("instead", query.id) * len(others))])
 
     def _mean_quality(self, tier: str, task: str) -> float:
         """Over the task's plain items, of the newest model."""
-        said = next(found for (t, name, _), found in reversed(self._said.items()) if (t, name) == (tier, task))
-        plain = [int(i) for i in self.catalogue.plain[task]]
-        key = (f"mean\0{tier}\0{task}", str(id(said)))
+        newest = next((mark for (t, name, mark) in reversed(self._said) if (t, name) == (tier, task)), "")
+        key = (f"mean\0{tier}\0{task}", newest)
         if key not in self._quality:
-            self._quality[key] = float(np.mean([self.quality(i, said[i].text) for i in plain]))
+            plain = [int(i) for i in self.catalogue.plain[task]]
+            said = [self._in_good_health(tier, i, newest).text for i in plain]
+            self._quality[key] = float(np.mean([self.quality(i, text) for i, text in zip(plain, said, strict=True)]))
         return self._quality[key]
 
     def _predict(self, tier: str, task: str, parts: Parts) -> dict[int, Prediction]:
@@ -171,7 +188,3 @@ def _time_singles(student: Student, queries: Sequence[Query]) -> FloatArray:
         student.predict([query])
         took.append(time.process_time() - begun_s)
     return np.array(took)
-
-
-def _fields(answer: Answer) -> tuple[str, str, tuple[float, ...] | None, int, int]:
-    return answer.tier, answer.text, answer.token_probs, answer.input_tokens, answer.output_tokens

@@ -36,7 +36,7 @@ from routenlp.settings import GatewaySettings, PolicySettings, Settings, StoreSe
 from routenlp.store.content import ContentPolicy
 from routenlp.store.sql import keys, statements
 from routenlp.store.sql.database import open_store
-from routenlp.types import Example
+from routenlp.types import Answer, Example
 from routenlp.worker import labels
 
 QUERIES, QUICK_QUERIES = 400, 120
@@ -79,9 +79,7 @@ def over_http(
     folder.mkdir()
     items = _items(front, plan, queries)
     examples = [front.book.catalogue.items[i].example for i in items]
-    top = front.book.portfolio.top
-    said = [front.book.answer(top, i, "", Moment()).text for i in items]
-    at = _write(settings, system, folder, examples, said)
+    at = _write(settings, system, folder, front, items)
     store = folder / "http.db"
     connection = open_store(store)
     try:
@@ -113,17 +111,14 @@ def _items(front: Front, plan: Plan, queries: int) -> list[int]:
     return list(dict.fromkeys(counted))[:queries]
 
 
-def _write(settings: Settings, system: Path, folder: Path, examples: Sequence[Example], said: Sequence[str]) -> Path:
-    """Settings, system and the top tier's recording; `said`: its answer to each example."""
-    recording, copy = folder / "recording.jsonl.gz", folder / "system"
+def _write(settings: Settings, system: Path, folder: Path, front: Front, items: Sequence[int]) -> Path:
+    """Settings, system and a recording of every tier that is no student."""
+    copy = folder / "system"
     shutil.copytree(system, copy)
-    rows = [
-        Row(e.query.id, e.query.task, e.query.text, text, dict(e.query.metadata), list(e.query.turns))
-        for e, text in zip(examples, said, strict=True)
-    ]
-    write_recording(recording, rows)
     portfolio = tuple(
-        msgspec.structs.replace(tier, recording=str(recording)) if tier.backend == "recorded" else tier
+        msgspec.structs.replace(tier, recording=str(_record(front, tier.name, items, folder)))
+        if tier.backend == "recorded"
+        else tier
         for tier in settings.portfolio
     )
     served = msgspec.structs.replace(
@@ -138,6 +133,23 @@ def _write(settings: Settings, system: Path, folder: Path, examples: Sequence[Ex
     at = folder / "routenlp.yaml"
     at.write_text(as_yaml(served), encoding="utf-8")
     return at
+
+
+def _record(front: Front, tier: str, items: Sequence[int], folder: Path) -> Path:
+    """What the tier says of those that it may be asked."""
+    at, rows = folder / f"{tier}.jsonl.gz", []
+    for i in items:
+        example = front.book.catalogue.items[i].example
+        if tier == front.book.portfolio.top or front.book.knows(tier, example.query.task, ""):
+            rows.append(_row(example, front.book.answer(tier, i, "", Moment())))
+    write_recording(at, rows)
+    return at
+
+
+def _row(example: Example, answer: Answer) -> Row:
+    query, tokens = example.query, (answer.input_tokens, answer.output_tokens)
+    probs = list(answer.token_probs or ())
+    return Row(query.id, query.task, query.text, answer.text, dict(query.metadata), list(query.turns), probs, tokens)
 
 
 def _work(settings: Path, folder: Path) -> None:

@@ -20,8 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routenlp import __version__
+from routenlp.bench.pilot.models import texts
+from routenlp.bench.six_tasks.replayed import Models
 from routenlp.bench.six_tasks.workload import Workload
+from routenlp.replay.calibrate import Setting
 from routenlp.replay.folds import row_hash
+from routenlp.replay.recorded import Recorded
 from routenlp.settings import Settings
 from routenlp.types import FloatArray
 
@@ -33,7 +37,7 @@ class FirstRows:
     """One task's calibration rows, as the paper's rule and ACI begin with them."""
 
     score: FloatArray
-    """Shape (n, tiers); NaN where an answer could not be scored."""
+    """Shape (n, tiers of the portfolio); NaN where an answer could not be scored, and at tiers that may not answer."""
     right: NDArray[np.bool_]
     tuned: Sequence[float]
     """The paper's alphas, one a cheap tier, that cost least on these rows at the target."""
@@ -51,14 +55,31 @@ class Kept:
     processor_s: float
 
 
-def key_of(settings: Settings, workload: Workload, model_says: Mapping[str, str]) -> str:
-    """Of rows, tasks, package, and what a model on top says."""
+def first_rows(tiers: Sequence[str], recorded: Recorded, swept: Setting, published: Setting) -> FirstRows:
+    """`tiers`: of the portfolio, of which the task may use those that `recorded` has: others accept nothing."""
+    at = [tiers.index(tier) for tier in recorded.tiers]
+    score = np.full((recorded.n, len(tiers)), np.nan)
+    right = np.zeros(score.shape, dtype=np.bool_)
+    score[:, at], right[:, at] = recorded.score, recorded.handled
+    alphas = [_over(len(tiers) - 1, at[:-1], [t.alpha for t in setting.thresholds]) for setting in (swept, published)]
+    return FirstRows(score, right, *alphas)
+
+
+def _over(n: int, at: Sequence[int], alphas: Sequence[float]) -> list[float]:
+    """Of so many cheap tiers. At 1 nothing is accepted."""
+    known = dict(zip(at, alphas, strict=True))
+    return [known.get(k, 1.0) for k in range(n)]
+
+
+def key_of(settings: Settings, workload: Workload, models: Models) -> str:
+    """Of rows, tasks, package, and what recorded models say of the rows."""
     digest = hashlib.sha256(f"{__version__}\0{settings.seed}".encode())
-    digest.update(msgspec.json.encode([settings.tasks, settings.portfolio, sorted(model_says.items())]))
+    digest.update(msgspec.json.encode([settings.tasks, settings.portfolio]))
     for task, folds in workload.folds.items():
         digest.update(task.encode())
         for fold in (folds.train, folds.calibrate, folds.gate):
             digest.update("".join(row_hash(e) for e in fold.examples).encode())
+            digest.update(msgspec.json.encode(texts(models, [e.query for e in fold.examples]), order="sorted"))
     return digest.hexdigest()
 
 

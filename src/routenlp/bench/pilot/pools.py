@@ -8,14 +8,14 @@ in no pool.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from routenlp.draws import draw
 from routenlp.loop.contamination import find_overlaps, take_prints
 from routenlp.replay.folds import Folds, row_hash
-from routenlp.types import Example, TrainingFold
+from routenlp.types import CalibrationFold, Example, GateFold, Query, TrainingFold
 
 START, LESSONS = 0.6, 0.2
 """Shares of a task's training fold, by group."""
@@ -36,8 +36,11 @@ class Pool:
     """Rows that would have been lessons, and resemble a counted one."""
 
 
-def divide(folds: Folds) -> tuple[Folds, Pool]:
-    """The same folds with a smaller training fold, and the rows that arrive."""
+def divide(folds: Folds, answered: Callable[[Query], bool] = lambda _: True) -> tuple[Folds, Pool]:
+    """The same folds with a smaller training fold, and the rows that arrive.
+
+    Only rows that are `answered` by the tiers which replay recordings arrive, calibrate or gate; any may be fitted on.
+    """
     task = folds.train.task
     parts: tuple[list[Example], list[Example], list[Example]] = ([], [], [])
     for example in folds.train.examples:
@@ -45,14 +48,19 @@ def divide(folds: Folds) -> tuple[Folds, Pool]:
         parts[0 if at < START else 1 if at < START + LESSONS else 2].append(example)
     start, may_teach, rest = parts
     seen = {row_hash(e) for e in (*start, *folds.calibrate.examples, *folds.gate.examples)}
-    counted = _fresh([*rest, *folds.test.examples], seen)
-    candidates = _fresh(may_teach, seen)
+    counted = _fresh([e for e in (*rest, *folds.test.examples) if answered(e.query)], seen)
+    candidates = _fresh([e for e in may_teach if answered(e.query)], seen)
     sides = [take_prints([e.query for e in part]) for part in (candidates, counted)]
     near = {overlap.lesson for overlap in find_overlaps(*sides)} if candidates and counted else set()
     lessons = [e for i, e in enumerate(candidates) if i not in near]
     most = MOST.get(task, (len(counted), len(lessons)))
     counted, lessons = _some(counted, most[0]), _some(lessons, most[1])
-    smaller = replace(folds, train=TrainingFold(task, tuple(start)))
+    smaller = replace(
+        folds,
+        train=TrainingFold(task, tuple(start)),
+        calibrate=CalibrationFold(task, tuple(e for e in folds.calibrate.examples if answered(e.query))),
+        gate=GateFold(task, tuple(e for e in folds.gate.examples if answered(e.query))),
+    )
     return smaller, Pool(task, tuple(counted), tuple(lessons), len(near))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import resource
 from dataclasses import asdict
 
+from routenlp.bench.datasets.recordings import ENDPOINT
 from routenlp.bench.frame import frame
 from routenlp.bench.pilot import figures
 from routenlp.bench.pilot.figures import bill
+from routenlp.bench.pilot.models import recorded_tasks
 from routenlp.bench.pilot.promises import SLA, checks, price_changes
 from routenlp.bench.pilot.sla_table import least_missed
 from routenlp.bench.pilot.system import JUDGED_TASKS
@@ -52,9 +54,13 @@ def notes(world: World) -> list[str]:
 
 def _of_tasks(world: World) -> list[str]:
     out = [
-        f"On top of {task} is the tuned SmolLM2 of docs/record.md, recorded: what is served is compared with its "
-        "answers, and people's references are the yardstick of both. On top of the others are people's labels."
-        for task in sorted(world.model_on_top)
+        f"{task} is answered by language models of docs/record.md, recorded with their probabilities and priced by the "
+        "tokens that they read and wrote. On top is the tuned SmolLM2: what is served is compared with its answers, "
+        "and people's references are the yardstick of both. Among the cheap tiers is SmolLM2 as a turn of the loop "
+        f"taught it, at an endpoint's assumed speed ({ENDPOINT.fixed_s:g} s, {1.0 / ENDPOINT.read_s:,.0f} tokens a "
+        f"second read and {1.0 / ENDPOINT.written_s:g} written). Other tasks are walled off from it, and on top of "
+        "them are people's labels."
+        for task in recorded_tasks(world.models)
     ]
     return out + [
         f"{task} has {found.groups:,} calibration groups, and with under {found.least:,} nothing can be proved: it is "

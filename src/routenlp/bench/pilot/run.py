@@ -43,6 +43,7 @@ from routenlp.bench.pilot.traffic import BEGIN_S, GENERATED_MIX, MIX, Arrivals
 from routenlp.bench.pilot.world import Took, World
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks import workload as rows_of_tasks
+from routenlp.bench.six_tasks.replayed import Models
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.contracts import Encoder
 from routenlp.errors import MissingData
@@ -100,8 +101,8 @@ class Asked:
     quick: bool
     http: bool
     """Also the shorter pilot through the real gateway."""
-    model_says: Mapping[str, str]
-    """By query id, what a recorded language model says in place of people's labels as the top tier."""
+    models: Models
+    """What recorded language models say."""
     keep: Path | None = None
     """A folder in which the first system is kept, or lies from an earlier run."""
 
@@ -125,7 +126,7 @@ class _Run:
         processor_s = time.process_time()
         encoder = wiring.minilm(self.settings, lambda _: None)
         plain, rich = (wiring.cached(encoder.with_pooling(rich=r), self.settings) for r in (False, True))
-        begun = begin(self.settings, self.workload, self.keep, plain, rich, self.progress, self.asked.model_says)
+        begun = begin(self.settings, self.workload, self.keep, plain, rich, self.progress, self.asked.models)
         trained_s, training = time.perf_counter(), time.process_time() - processor_s
         catalogue = make_catalogue(begun.pools, self.asked.others, begun.hard, self.plan.episodes)
         pilot, book = self._pilot(catalogue, [plain, rich], [encoder.with_pooling(rich=r) for r in (False, True)])
@@ -161,7 +162,7 @@ class _Run:
             outages=pilot.outages,
             turns=pilot.turned,
             trials=pilot.loop.looked if pilot.loop is not None else (),
-            model_on_top=self._model_on_top(begun),
+            models=self.asked.models,
             http=http,
             labels_given=pilot.crew.labels_given,
             decisions=pilot.front.decisions,
@@ -176,10 +177,7 @@ class _Run:
         self, catalogue: Catalogue, encoders: Sequence[Encoder], bare: Sequence[Encoder]
     ) -> tuple[Pilot, AnswerBook]:
         settings = self.settings
-        cheap = [tier.name for tier in settings.portfolio if tier.backend == "student"]
-        book = AnswerBook(
-            catalogue, wiring.portfolio(settings), settings, encoders, bare, cheap[-1], self.asked.model_says
-        )
+        book = AnswerBook(catalogue, wiring.portfolio(settings), settings, encoders, bare, self.asked.models)
         assert settings.store is not None, "set by settings_for"
         store, clock = locate(settings.store.url), Clock(BEGIN_S)
         writer = RecordWriter(open_fast(store), content=ContentPolicy("all", redact=()), clock=clock)
@@ -187,10 +185,6 @@ class _Run:
         crew = Crew(settings, store, PilotTiers(book, front), open_fast(store), clock)
         front.follow()
         return Pilot(self.plan, settings, store, front, crew, clock, lambda _: None), book
-
-    def _model_on_top(self, begun: Begun) -> frozenset[str]:
-        says = self.asked.model_says
-        return frozenset(t for t, pool in begun.pools.items() if any(e.query.id in says for e in pool.counted))
 
     def _http(self, pilot: Pilot, first: Side) -> HttpSeen:
         n = QUICK_QUERIES if self.asked.quick else QUERIES

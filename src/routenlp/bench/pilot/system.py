@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,12 +20,13 @@ import msgspec
 from routenlp import wiring
 from routenlp.bench.pilot import kept
 from routenlp.bench.pilot.episodes import INTENTS, RESPONSES
-from routenlp.bench.pilot.kept import FirstRows, Kept
+from routenlp.bench.pilot.kept import Kept, first_rows
+from routenlp.bench.pilot.models import all_answered
 from routenlp.bench.pilot.pools import Pool, divide
 from routenlp.bench.pilot.provable import Provable, provable
 from routenlp.bench.progress import Progress
 from routenlp.bench.six_tasks.prepare import Prepared, prepare
-from routenlp.bench.six_tasks.replayed import model_on_top
+from routenlp.bench.six_tasks.replayed import Models, models_beside_labels
 from routenlp.bench.six_tasks.systems import verdict_at
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cascade.continuation import ContinuationRule
@@ -103,19 +105,19 @@ def begin(
     encoder: TokenEncoder,
     rich: Encoder,
     progress: Progress,
-    model_says: Mapping[str, str],
+    models: Models,
 ) -> Begun:
     """Trains, calibrates and stores the system in `folder`/system, but where it is kept there from an earlier run.
 
-    `settings`: of the pilot. `model_says`: by query id, the top tier's answers that are no labels.
+    `settings`: of the pilot. `models`: what tiers say that are neither students nor labels.
     """
-    cut = {task: divide(folds) for task, folds in workload.folds.items()}
+    cut = {task: divide(folds, partial(all_answered, models)) for task, folds in workload.folds.items()}
     smaller = replace(workload, folds={task: folds for task, (folds, _) in cut.items()})
-    key = kept.key_of(settings, smaller, model_says)
+    key = kept.key_of(settings, smaller, models)
     found = kept.load(folder, key)
     if found is None:
         shutil.rmtree(folder / SYSTEM, ignore_errors=True)
-        found = _train(settings, smaller, folder / SYSTEM, encoder, rich, progress, model_says)
+        found = _train(settings, smaller, folder / SYSTEM, encoder, rich, progress, models)
         kept.save(found, folder, key)
     pools = {task: pool for task, (_, pool) in cut.items()}
     enough = {
@@ -131,22 +133,17 @@ def _train(
     encoder: TokenEncoder,
     rich: Encoder,
     progress: Progress,
-    model_says: Mapping[str, str],
+    models: Models,
 ) -> Kept:
     begun_s, processor_s = time.perf_counter(), time.process_time()
-    replayed = model_on_top(settings, workload, model_says)
+    replayed = models_beside_labels(settings, workload, models)
     prepared = prepare(settings, workload, encoder, rich, system, progress, replayed)
     policy = _as_asked(settings, workload, prepared)
     shutil.rmtree(system / wiring.POLICY)
     policies.save(system / wiring.POLICY, policy)
-    calibrated = prepared.calibrated
+    calibrated, names = prepared.calibrated, prepared.frame.portfolio.names
     first = {
-        task: FirstRows(
-            rows.recorded.score,
-            rows.recorded.handled,
-            [t.alpha for t in calibrated.swept[task].thresholds],
-            [t.alpha for t in calibrated.published[task].thresholds],
-        )
+        task: first_rows(names, rows.recorded, calibrated.swept[task], calibrated.published[task])
         for task, rows in prepared.calibration.items()
     }
     return Kept(first, time.perf_counter() - begun_s, time.process_time() - processor_s)

@@ -38,14 +38,14 @@ class PilotTiers:
         return {**priced, JUDGE: Price(PRICE_USD_PER_MTOK, PRICE_USD_PER_MTOK)}
 
     async def ask(self, tier: str, task: str, request: Mapping[str, Any]) -> Asked:
-        """What the tier says to this request; raises `BackendError` for a task that it has no student for."""
+        """What the tier says to this request; raises `BackendError` for a task that it has no answers to."""
         if tier == JUDGE:
             return self._judged(request)
         item = self.item_of(request)
         side = self.front.side_now
         mark = side.fingerprint(tier, task)
         if tier != self.book.portfolio.top and not self.book.knows(tier, task, mark):
-            raise BackendError(f"tier {tier!r}", f"has no student for task {task!r}", "Train one.")
+            raise BackendError(f"tier {tier!r}", f"has no answers to task {task!r}", "Train a student.")
         answer = self.book.answer(tier, item, mark, self.front.moment)
         return Asked(answer, None, side.policy.scorer.score(answer))
 

@@ -22,6 +22,7 @@ from routenlp.bench.pilot.loop import TurnSeen
 from routenlp.bench.pilot.pools import Pool
 from routenlp.bench.pilot.provable import Provable
 from routenlp.bench.pilot.traffic import BEGIN_S, DAY_S
+from routenlp.bench.six_tasks.replayed import Models
 from routenlp.conformal.verdict import Status
 from routenlp.settings import Settings
 from routenlp.worker.trial import Looked
@@ -68,8 +69,8 @@ class World:
     turns: Sequence[TurnSeen]
     trials: Sequence[Looked]
     """Looks that moved a candidate."""
-    model_on_top: frozenset[str]
-    """Tasks on which the top tier is a recorded language model, and no label of people."""
+    models: Models
+    """Of the language models in the portfolio."""
     http: HttpSeen | None
     """None where it was not asked for."""
     labels_given: int

@@ -21,6 +21,7 @@ from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cascade.policy import fingerprint
 from routenlp.contracts import Encoder, Student, TokenEncoder
 from routenlp.grading.metrics import metric
+from routenlp.portfolio.tiers import Tier
 from routenlp.replay import rungs
 from routenlp.replay.answered import rows_of
 from routenlp.replay.backtest.certify import Target
@@ -128,11 +129,12 @@ def _seen(settings: Settings, workload: Workload, calibration: Recorded) -> Seen
 def _fit_students(
     settings: Settings, workload: Workload, encoder: TokenEncoder, rich: Encoder, progress: Progress
 ) -> Fitted:
-    models = {tier.name: tier.model for tier in settings.portfolio if tier.backend == "student"}
-    made: dict[str, dict[str, Student]] = {tier: {} for tier in models}
-    held_out: dict[str, dict[str, Mapping[str, Prediction]]] = {tier: {} for tier in models}
+    every = {tier.name: tier.model for tier in settings.portfolio if tier.backend == "student"}
+    made: dict[str, dict[str, Student]] = {tier: {} for tier in every}
+    held_out: dict[str, dict[str, Mapping[str, Prediction]]] = {tier: {} for tier in every}
     for name, folds in workload.folds.items():
-        task = settings.tasks[name]
+        task, allowed = settings.tasks[name], settings.tiers_of(name)
+        models = {tier: model for tier, model in every.items() if tier in allowed}
         with progress.stage(f"training the students of {name}"):
             job = students.Job(folds.train, encoder, rich, task.handled_at, settings.seed)
             fits = students.fit(task.student, list(models.values()), job)
@@ -219,27 +221,38 @@ def _training_rows(
     frame: Frame,
     name: str,
 ) -> tuple[Sequence[Example], Recorded]:
-    """Training rows that every tier answered without having learned from them, and what they said."""
+    """Training rows that every tier of the task answered without having learned from them, and what they said."""
     task, examples = settings.tasks[name], workload.folds[name].train.examples
-    held_out = {tier: by_task[name] for tier, by_task in fitted.held_out.items()}
+    tiers = _tiers(settings, frame, name)
+    held_out = {tier.name: fitted.held_out[tier.name][name] for tier in tiers if tier.backend == "student"}
+    others = [replayed[tier.name] for tier in tiers if tier.name not in held_out]
     known = [
         e
         for e in examples
-        if all(e.query.id in column for column in held_out.values()) and all(t.has(e.query) for t in replayed.values())
+        if all(e.query.id in column for column in held_out.values()) and all(tier.has(e.query) for tier in others)
     ]
-    answers = [_held_out_answers(frame, held_out, replayed, e.query) for e in known]
+    answers = [_held_out_answers(tiers, held_out, replayed, e.query) for e in known]
     return known, record(name, task.handled_at, known, answers, metric(task.metric).quality, frame.scorer)
 
 
+def _tiers(settings: Settings, frame: Frame, task: str) -> tuple[Tier, ...]:
+    """Those that the task may use, cheapest first."""
+    allowed = settings.tiers_of(task)
+    return tuple(tier for tier in frame.portfolio.tiers if tier.name in allowed)
+
+
 def _held_out_answers(
-    frame: Frame, held_out: Mapping[str, Mapping[str, Prediction]], replayed: Mapping[str, Replayed], query: Query
+    tiers: Sequence[Tier],
+    held_out: Mapping[str, Mapping[str, Prediction]],
+    replayed: Mapping[str, Replayed],
+    query: Query,
 ) -> tuple[Answer, ...]:
-    """What every tier answers to a training row, students by models that had not seen it."""
+    """What each tier answers to a training row, students by models that had not seen it."""
     return tuple(
         StudentBackend(tier, {}, time.perf_counter).priced(query, held_out[tier.name][query.id], 0.0)
         if tier.name in held_out
         else replayed[tier.name].answer(query)
-        for tier in frame.portfolio.tiers
+        for tier in tiers
     )
 
 
@@ -252,7 +265,7 @@ def _answer_fold(
 ) -> Recorded:
     queries = [e.query for e in fold.examples]
     columns: list[list[Answer]] = []
-    for tier in frame.portfolio.tiers:
+    for tier in _tiers(settings, frame, fold.task):
         if tier.backend == "student":
             backend = StudentBackend(tier, stored[tier.name], time.perf_counter)
             columns.append(backend.answer_all(fold.task, queries))

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from routenlp.backends.recorded_generations import Speed
-from routenlp.bench.datasets.recordings import Recordings
+from routenlp.bench.datasets.recordings import ENDPOINT, Recordings
 from routenlp.bench.record.asked import DISTILLED, TUNED
 from routenlp.bench.streaming.worlds import CHEAP_USD, TOP_USD, top_latency_s
 from routenlp.contracts import Scorer
@@ -21,11 +20,6 @@ from routenlp.types import Example
 TASKS = ("cs_response", "fin_summarisation")
 CHEAP, TOP = DISTILLED, TUNED
 METRIC = "rouge_l"
-
-
-ENDPOINT = Speed(0.05, 1 / 8_000, 1 / 50)
-"""Assumed, of a model of some billions of parameters on a card: there reading a token takes a hundredth of writing one,
-where on processor cores it takes a tenth, and a long prompt all of the time to the first token."""
 
 
 def at_speeds(recordings: Recordings) -> dict[str, Recordings]:

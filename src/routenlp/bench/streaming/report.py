@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from routenlp.bench.datasets.recordings import ENDPOINT
 from routenlp.bench.six_tasks.table import Table
 from routenlp.bench.streaming.measure import TARGET, Measured
-from routenlp.bench.streaming.recordings import ENDPOINT
 from routenlp.bench.streaming.run import MOST_EXTRA_COST, MOST_FIRST_TOKEN, Found
 
 HEADS = (

@@ -86,8 +86,8 @@ def judged(rule: CommitRule, seen: Sequence[Look]) -> Judged:
 def play_streams(policy: Policy, task: str, ladder: Sequence[Pair], rows: Sequence[AuditRow]) -> StreamsPlayed:
     """Runs every policy on every row as a stream. `ladder`: from always-top on. Each tier must have answered each row;
     an answer whose tokens are not known is judged whole."""
-    tiers = policy.portfolio.names
-    rules = [committed(at_rung(policy.stop_rule, task, pair.rung), tiers, task, pair.commits) for pair in ladder]
+    tiers, names = policy.tiers_of(task), policy.portfolio.names
+    rules = [committed(at_rung(policy.stop_rule, task, pair.rung), names, task, pair.commits) for pair in ladder]
     shape = (len(ladder), len(rows))
     final, cost = np.full(shape, len(tiers) - 1, dtype=np.int64), np.zeros(shape)
     asked, released = np.zeros((*shape, len(tiers)), dtype=np.bool_), np.zeros(shape, dtype=np.bool_)

@@ -7,8 +7,10 @@ import numpy as np
 from tests.unit.bench.pilot.made import settings
 from tests.unit.bench.pilot.small import folds
 
+from routenlp.backends.recorded import RecordedBackend
 from routenlp.bench.pilot.kept import FirstRows, Kept, key_of, load, save
 from routenlp.bench.six_tasks.workload import Workload
+from routenlp.wiring import portfolio
 
 ROWS = FirstRows(np.array([[0.1, np.nan]]), np.array([[True, False]]), [0.05], [0.1])
 ROUND = Kept({"generated_intent": ROWS}, 12.0, 10.0)
@@ -41,5 +43,6 @@ def test_other_rows_and_other_settings_are_something_else():
     before = key_of(settings(), workload, {})
     assert key_of(msgspec.structs.replace(settings(), seed=7), workload, {}) != before
     assert key_of(settings(), Workload({}, "made", generated=True, sampled=False), {}) != before
-    assert key_of(settings(), workload, {"q": "another top tier"}) != before
+    recorded = RecordedBackend(portfolio(settings()).tiers[-1], {"calibrate-3": "another top tier"})
+    assert key_of(settings(), workload, {("top", "generated_intent"): recorded}) != before
     assert key_of(settings(), workload, {}) == before

@@ -268,11 +268,15 @@ class Settings(_Frozen, frozen=True):
         given = self.tasks.get(task)
         return (given.streaming if given is not None else None) or self.gateway.streaming
 
-    def top_of(self, task: str) -> str:
-        """The last tier that `task` allows: what its other tiers are compared with."""
+    def tiers_of(self, task: str) -> tuple[str, ...]:
+        """The tiers that `task` allows, cheapest first."""
         given = self.tasks.get(task)
         allowed = None if given is None else given.allowed_tiers
-        return next(t.name for t in reversed(self.portfolio) if allowed is None or t.name in allowed)
+        return tuple([tier.name for tier in self.portfolio if allowed is None or tier.name in allowed])
+
+    def top_of(self, task: str) -> str:
+        """The last tier that `task` allows: what its other tiers are compared with."""
+        return self.tiers_of(task)[-1]
 
 
 def load(path: Path | None, environ: Mapping[str, str], *, default: str) -> Settings:

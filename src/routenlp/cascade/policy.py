@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from routenlp.cascade.per_task import rule_of
 from routenlp.conformal.certificate import Certificate, ProvedFor, to_json, voided_by
 from routenlp.conformal.verdict import Status
 from routenlp.contracts import Router, Scorer, StopRule
@@ -105,6 +106,14 @@ class Policy:
         if certificate is None or voided_by(certificate, self.proved_for()):
             return Status.UNCERTIFIED
         return certificate.status
+
+    def tiers_of(self, task: str) -> tuple[str, ...]:
+        """The tiers that may answer the task, cheapest first: all, but where its own rule knows fewer."""
+        rule = rule_of(self.stop_rule, task)
+        if rule is None:
+            return (self.portfolio.top,)
+        known: tuple[str, ...] = getattr(rule, "tiers", self.portfolio.names)
+        return known
 
     def route(self, query: Query) -> Route:
         """The router's choice; raises `UnknownTask` for a task that this policy does not know."""

@@ -23,6 +23,7 @@ from routenlp.settings import Settings, load
 from routenlp.store.sql.database import locate
 from routenlp.training.distil.chat_lines import ExportDistiller, adopted
 from routenlp.worker.turn import run
+from routenlp.worker.turn.export import export_lessons
 from routenlp.worker.turn.plan import TaskPlan, TurnPlan
 from routenlp.worker.turn.run import Ended, Order
 from routenlp.worker.turn.system import Encoders
@@ -83,7 +84,7 @@ def export(file: Path | None, environ: Mapping[str, str], order: Order, what: Ex
     settings, store = _located(file, environ)
     to = ExportDistiller(what.tier, what.base)
     stages, now_s = progress_on(sys.stderr).stage, time.time()
-    (made,) = run.export_lessons(settings, store, order, _encoders(settings), to, what.out, now_s=now_s, stages=stages)
+    (made,) = export_lessons(settings, store, order, _encoders(settings), to, what.out, now_s=now_s, stages=stages)
     show_lines(
         open_console(stderr=False),
         [
@@ -200,7 +201,7 @@ def _encoders(settings: Settings) -> Encoders:
 
 
 def _teacher(settings: Settings, environ: Mapping[str, str]) -> Callable[[Query], str | None]:
-    """Asks the top tier as the gateway does; an error is no answer, and is told."""
+    """Asks the task's top tier as the gateway does; an error is no answer, and is told."""
 
     def ask(query: Query) -> str | None:
         try:
@@ -224,8 +225,9 @@ async def _ask(settings: Settings, environ: Mapping[str, str], query: Query) -> 
     if query.metadata:
         body["metadata"] = {**query.metadata, "query_id": query.id}
     async with new_session() as session:
-        tier = wiring.portfolio(settings).tiers[-1]
-        top = live_tier(tier, settings.portfolio[-1], Means(environ, session, {}))
+        portfolio = wiring.portfolio(settings)
+        at = portfolio.position(settings.top_of(query.task))
+        top = live_tier(portfolio.tiers[at], settings.portfolio[at], Means(environ, session, {}))
         request = replace(parse(json.dumps(body).encode()), task=query.task)
         whole = await top.whole(request, scored=False, limit_s=None, last=True)
     return whole.answer.text

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from routenlp.cascade.committing import Committing
+from routenlp.cascade.committing import Committing, committed
 from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.decision import ALWAYS_TOP, Utility
 from routenlp.cascade.first_by_router import FirstByRouter
@@ -177,6 +177,8 @@ def at_rung(rule: StopRule, task: str, rung: Rung) -> StopRule:
 
 def alone(rule: StopRule, task: str) -> StopRule:
     """The same rule with nothing in it that decides on other tasks alone; a rule without rungs as it is."""
+    if isinstance(rule, Committing):
+        return committed(alone(rule.rule, task), rule.tiers, task, rule.commits.get(task, {}))
     if isinstance(rule, FirstByRouter):
         return FirstByRouter(alone(rule.rule, task))
     if isinstance(rule, RulePerTask):

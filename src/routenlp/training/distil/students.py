@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +27,8 @@ class StudentTask:
     fold: TrainingFold
     """What they were fitted on before there was a lesson."""
     handled_at: float
+    tiers: Collection[str] | None = None
+    """That get a student of it; None: all. A student of it in another tier stays as it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +50,7 @@ class StudentDistiller:
     seed: int
 
     def distil(self, lessons: Sequence[Lesson], into: Path) -> tuple[Distilled, ...]:
-        """One version a tier, each an artefact with a part for every task; see `Distiller`."""
+        """One version a tier, each an artefact with a part for every task that has a student there; see `Distiller`."""
         learned = lessons_hash(some(lessons))
         now = {tier: artefacts.read(folder) for tier, folder in self.current.items()}
         made_of = [learned, self.seed, {tier: _summary(parts) for tier, parts in now.items()}]
@@ -66,14 +68,11 @@ class StudentDistiller:
         parts = {tier: dict(now[tier]) for tier in self.models}
         held_out: dict[str, dict[str, Mapping[str, Prediction]]] = {tier: {} for tier in self.models}
         for name in sorted({lesson.query.task for lesson in lessons}):
-            fits = students.fit(
-                self.tasks[name].kind,
-                list(self.models.values()),
-                students.Job(
-                    self._with(name, lessons), self.encoder, self.rich, self.tasks[name].handled_at, self.seed
-                ),
-            )
-            for tier, model in self.models.items():
+            task = self.tasks[name]
+            models = {tier: m for tier, m in self.models.items() if task.tiers is None or tier in task.tiers}
+            job = students.Job(self._with(name, lessons), self.encoder, self.rich, task.handled_at, self.seed)
+            fits = students.fit(task.kind, list(models.values()), job)
+            for tier, model in models.items():
                 parts[tier][name] = fits[model].student.parts()
                 held_out[tier][name] = fits[model].held_out
         for tier, name in names.items():

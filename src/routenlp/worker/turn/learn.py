@@ -2,7 +2,7 @@
 
 A certificate never survives a change, and every new student is one. So the ladder of each task that was taught is
 walked anew on its calibration rows, which no lesson may resemble. A task that was taught nothing keeps its students,
-its router and its rule, bit for bit, and so its certificate goes on (`worker.renewed.carried`).
+its router and its rules, bit for bit, and so its certificate goes on (`worker.renewed.carried`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from routenlp import wiring
+from routenlp.cascade.committing import Committing, committed
 from routenlp.cascade.continuation import ContinuationRule
 from routenlp.cascade.per_task import RulePerTask, rule_of
 from routenlp.cascade.policy import Policy, fingerprint
@@ -69,10 +70,10 @@ def make_candidate(
     `made` of any other task is not taken. `alarmed`: tasks with an open alarm. The same arguments give the same policy
     but for `issued_at`.
     """
-    every = {**system.rows, **rows}
+    every = {**system.every_row, **rows}
     parts = {version.tier: _students(system, version, rows) for version in made}
     held_out = {version.tier: _held_out(system, version, rows) for version in made}
-    learned = system.with_rows(every)
+    learned = system.with_rows({**system.rows, **rows})
     frame = _surface_frame(every)
     students = {tier: load_students(its, system.encoders) for tier, its in parts.items()}
     found: dict[str, TaskPolicies] = {}
@@ -144,9 +145,19 @@ def _policy(
     routers |= {t: p.router(system.router_encoder, frame) for t, p in found.items()}
     rules |= {t: _rule(system, t, p) for t, p in found.items()}
     router = RouterPerTask({t: r for t, r in routers.items() if r is not None}, top)
-    rule = RulePerTask({t: r for t, r in rules.items() if r is not None}, top)
-    models = {tier: {task: fingerprint(part) for task, part in its.items()} for tier, its in parts.items()}
+    rule = _with_commits(system, RulePerTask({t: r for t, r in rules.items() if r is not None}, top), found)
+    students = {tier: {task: fingerprint(part) for task, part in its.items()} for tier, its in parts.items()}
+    models = {**system.policy.models, **students}
     return Policy(system.portfolio, wiring.tasks(system.settings), router, system.policy.scorer, rule, models)
+
+
+def _with_commits(system: TurnSystem, rule: StopRule, taught: Collection[str]) -> StopRule:
+    """Streams of tasks that were not taught are released as before; a commit rule of another was not proved anew."""
+    before = system.policy.stop_rule
+    commits = before.commits if isinstance(before, Committing) else {}
+    for task in commits.keys() - set(taught):
+        rule = committed(rule, system.portfolio.names, task, commits[task])
+    return rule
 
 
 def _rule(system: TurnSystem, task: str, policies_of_task: TaskPolicies) -> ContinuationRule:

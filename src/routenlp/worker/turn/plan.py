@@ -20,7 +20,7 @@ from routenlp.training.failure_clusters import KMeansClusterer
 from routenlp.training.learnability import QuickProbe
 from routenlp.training.lesson_choice import Choice, Failed, Known, choose_lessons
 from routenlp.types import ClusterSpace, Vectors
-from routenlp.worker.turn.system import TurnSystem
+from routenlp.worker.turn.system import TurnSystem, Unteachable
 from routenlp.worker.turn.traffic import Came, LeftOut
 
 DAY_S = 86_400.0
@@ -83,6 +83,8 @@ class TurnPlan:
     """Hoped for, in cost ratio over all tasks, with a lower bound."""
     outlay: Outlay
     break_even: BreakEven
+    unteachable: tuple[Unteachable, ...] = ()
+    """Tasks that were to learn and that no turn can refit."""
 
     @property
     def lessons(self) -> int:
@@ -91,14 +93,18 @@ class TurnPlan:
 
     @property
     def left_as_they_are(self) -> tuple[str, ...]:
-        """One sentence for each task whose gate rows could prove nothing."""
-        return tuple(task.too_few.reason for task in self.tasks if task.too_few is not None)
+        """One sentence for each task that no turn can refit, or whose gate rows could prove nothing."""
+        return (*(its.reason for its in self.unteachable), *(its.reason for its in self._too_few))
+
+    @property
+    def _too_few(self) -> tuple[TooFew, ...]:
+        return tuple(task.too_few for task in self.tasks if task.too_few is not None)
 
     def why_not(self, fewest: int) -> str | None:
         """Why there is nothing to learn with under `fewest` lessons; None: there is."""
         if self.lessons >= fewest:
             return None
-        if not self.lessons and self.left_as_they_are:
+        if not self.lessons and self._too_few:
             return "No task is left that a turn could teach: more gate rows are needed."
         return f"{self.lessons:,} lessons could be had, under {fewest:,}: nothing to learn from."
 
@@ -109,6 +115,7 @@ class TurnPlan:
             "gain": asdict(self.gain),
             "outlay": {**asdict(self.outlay), "usd": self.outlay.usd},
             "break_even": asdict(self.break_even),
+            "unteachable": {its.task: its.why for its in self.unteachable},
             "tasks": [
                 {name: _plain(getattr(task, name)) for name in TaskPlan.__dataclass_fields__ if name != "space"}
                 for task in self.tasks
@@ -132,8 +139,9 @@ def plan_turn(
     came: Mapping[str, tuple[Sequence[Came], LeftOut]],
     days: Mapping[str, float],
     limits: Limits,
+    unteachable: Sequence[Unteachable],
 ) -> TurnPlan:
-    """`came`: by task, oldest first. `days`: by task, that it took them to come; positive."""
+    """`came`: by task that can learn, oldest first. `days`: by task, that it took them to come; positive."""
     every = [_plan_task(system, task, *came[task], days[task], limits) for task in sorted(came)]
     gate = {plan.task: system.rows[plan.task].gate.examples for plan in every if plan.lessons}
     left_out = too_few(gate, limits.spent, limits.bar, seed=system.settings.seed)
@@ -146,7 +154,7 @@ def plan_turn(
     unpaid, usd = sum(plan.unpaid for plan in plans), sum(plan.teacher_usd for plan in plans)
     outlay = Outlay(unpaid, usd / unpaid if unpaid else 0.0)
     even = break_even(outlay, daily_top_usd=daily, gain=gain)
-    return TurnPlan(tuple(plans), max(days[plan.task] for plan in plans), gain, outlay, even)
+    return TurnPlan(tuple(plans), max(days[plan.task] for plan in plans), gain, outlay, even, tuple(unteachable))
 
 
 def _untaught(plan: TaskPlan, because: TooFew) -> TaskPlan:
@@ -158,7 +166,7 @@ def _plan_task(
 ) -> TaskPlan:
     rows, seed = system.rows[task], system.settings.seed
     known_ids = {e.query.id for e in rows.train.examples}
-    found = find_failures((one.observed for one in came), top=system.portfolio.top)
+    found = find_failures((one.observed for one in came), top=system.top_of(task).name)
     failures = [f for f in found if f.query.id not in known_ids]
     bill = [one.top_cost_usd for one in came if one.top_cost_usd is not None]
     each_usd = sum(bill) / len(bill) if bill else 0.0
@@ -221,7 +229,7 @@ def _choose(
 ) -> Choice:
     labelled = system.rows[task].train.examples
     known = Known(middle(system.rich.encode([e.query.text for e in labelled])), [e.reference for e in labelled])
-    cheap_usd = each_usd * _share_of_top(system)
+    cheap_usd = each_usd * _share_of_top(system, task)
     failed = Failed(task, failures, middle(vectors), max(each_usd - cheap_usd, 0.0), each_usd)
     horizon = Horizon(len(came) * HORIZON_DAYS / days, len(came))
     probe = QuickProbe(metric(system.settings.tasks[task].metric))
@@ -230,9 +238,9 @@ def _choose(
     )
 
 
-def _share_of_top(system: TurnSystem) -> float:
-    """The dearest cheap tier's price for a token, over the top tier's."""
-    *_, cheap, top = system.portfolio.tiers
+def _share_of_top(system: TurnSystem, task: str) -> float:
+    """The price for a token of the dearest cheap tier that the task may use, over its top tier's."""
+    *_, cheap, top = system.tiers_of(task)
     dearest = cheap.price.cost_usd(1_000, 1_000)
     return dearest / top.price.cost_usd(1_000, 1_000)
 

@@ -5,8 +5,9 @@
       └───────┴── nothing to learn ──▶ end            └── rejected ──▶ end
 
 Only tasks with lessons take part from `teach` on: the others are as they were, bit for bit, and nothing is gated of
-them. A task whose gate rows could prove nothing gets no lessons; and one that its lessons made worse, as calibration
-rows show, is put back to what it was before the gate looks, so that it does not reject the others with it.
+them. A task with a cheap tier that is no student, and one whose gate rows could prove nothing, get no lessons; and
+one that its lessons made worse, as calibration rows show, is put back to what it was before the gate looks, so that it
+does not reject the others with it.
 
 Every stage leaves what it decided on in the turn's journal. After a kill the next turn goes on: stages that were
 finished are read, the one that was not is done again. What serves is touched by none of them: the gate moves a
@@ -41,7 +42,6 @@ from routenlp.store.sql import monitoring
 from routenlp.store.sql.database import open_reader
 from routenlp.store.sql.served import served_since
 from routenlp.store.turn_lock import Held, hold
-from routenlp.training.distil.chat_lines import ExportDistiller
 from routenlp.training.distil.distiller import Distilled
 from routenlp.training.distil.students import StudentDistiller, StudentTask
 from routenlp.types import ClusterSpace, Example, Query
@@ -50,7 +50,7 @@ from routenlp.worker.turn.compare import compare
 from routenlp.worker.turn.journal import Journal, Stage, journals, open_journal
 from routenlp.worker.turn.learn import TaskProof, make_candidate
 from routenlp.worker.turn.plan import DAY_S, Limits, TurnPlan, plan_turn, sentence
-from routenlp.worker.turn.system import Encoders, TurnSystem, load_system
+from routenlp.worker.turn.system import Encoders, TurnSystem, load_system, nothing_to_teach
 from routenlp.worker.turn.traffic import Came, LeftOut, traffic
 
 Advance = Callable[[int, int], None]
@@ -97,11 +97,11 @@ def plan_only(
 ) -> TurnPlan:
     """What the next turn would do. Spends nothing, writes nothing."""
     with open_versions(store) as versions:
-        folder, looks = _folder_in_force(settings, versions), versions.looks()
+        folder, looks = folder_in_force(settings, versions), versions.looks()
     with stages("reading the system that serves"):
         system = load_system(settings, folder, encoders)
     with stages("looking at what failed"):
-        return _plan(system, store, order, looks, now_s)[0]
+        return look(system, store, order, looks, now_s)[0]
 
 
 def run_turn(
@@ -166,7 +166,7 @@ class _Turn:
             at_s = self.journal.read(Stage.PLAN)["at_s"] if self.journal.has(Stage.PLAN) else self.now()
             own = self.journal.read(Stage.STORE)["version"] if self.journal.has(Stage.STORE) else None
             looks = [look for look in versions.looks() if look.version != own]
-            plan, came = _plan(self.system, self.store, self.order, looks, at_s, before=self.journal.number)
+            plan, came = look(self.system, self.store, self.order, looks, at_s, before=self.journal.number)
             if not self.journal.has(Stage.PLAN):
                 self.journal.write(Stage.PLAN, {"at_s": at_s, "base": self.system.folder.name, **plan.as_json()})
             return plan, came
@@ -182,7 +182,7 @@ class _Turn:
             asked = [task for task in plan.tasks if task.lessons]
             for task in asked:
                 chosen = [came[task.task][i] for i in task.lessons]
-                taught = self._lessons(chosen, said.get(task.task), ask)
+                taught = self._lessons(task.task, chosen, said.get(task.task), ask)
                 refused[task.task] = taught.refused
                 out[task.task] = (self._with_lessons(task.task, taught.lessons), taught.lessons)
                 advance(len(out), len(asked))
@@ -191,9 +191,9 @@ class _Turn:
                 self.journal.write(Stage.TEACH, {"answers": answers, "refused": refused})
         return {task: its for task, its in out.items() if its[1]}
 
-    def _lessons(self, chosen: Sequence[Came], said: Mapping[str, str] | None, ask: Ask) -> Taught:
-        top = self.system.portfolio.top
-        paid = {one.query.id: text for one in chosen if (text := _answer_of(one, top)) is not None}
+    def _lessons(self, task: str, chosen: Sequence[Came], said: Mapping[str, str] | None, ask: Ask) -> Taught:
+        top = self.system.top_of(task).name
+        paid = {one.query.id: text for one in chosen if (text := teacher_answer(one, top)) is not None}
 
         def answer(query: Query) -> str | None:
             if said is not None:
@@ -222,11 +222,16 @@ class _Turn:
     def _distiller(self) -> StudentDistiller:
         system, settings = self.system, self.system.settings
         tasks = {
-            name: StudentTask(str(settings.tasks[name].student), rows.train, settings.tasks[name].handled_at)
+            name: StudentTask(
+                str(settings.tasks[name].student),
+                rows.train,
+                settings.tasks[name].handled_at,
+                frozenset(tier.name for tier in system.cheap_of(name)),
+            )
             for name, rows in system.rows.items()
         }
-        models = {tier.name: str(tier.model) for tier in system.cheap}
-        current = {tier.name: system.folder / "tiers" / tier.name for tier in system.cheap}
+        models = {tier.name: str(tier.model) for tier in system.student_tiers}
+        current = {tier.name: system.folder / "tiers" / tier.name for tier in system.student_tiers}
         return StudentDistiller(models, current, tasks, system.encoders.plain, system.rich, settings.seed)
 
     def _calibrated(self, made: Sequence[Distilled], taught: Mapping[str, tuple[TaskRows, tuple[Lesson, ...]]]) -> Path:
@@ -300,35 +305,18 @@ class _Turn:
         return Ended(self.journal.number, outcome, reasons, version, found)
 
 
-def export_lessons(
-    settings: Settings,
-    store: Path,
-    order: Order,
-    encoders: Encoders,
-    to: ExportDistiller,
-    into: Path,
-    *,
-    now_s: float,
-    stages: Stages,
-) -> tuple[Distilled, ...]:
-    """The lessons of the next turn that are paid already, as chat lines for a trainer elsewhere. Spends nothing."""
-    with open_versions(store) as versions:
-        folder, looks = _folder_in_force(settings, versions), versions.looks()
-    with stages("reading the system that serves"):
-        system = load_system(settings, folder, encoders)
-    with stages("looking at what failed"):
-        plan, came = _plan(system, store, order, looks, now_s)
-    top = system.portfolio.top
-    chosen = [came[task.task][i] for task in plan.tasks for i in task.lessons]
-    lessons = [Lesson(c.query, said, top, c.group) for c in chosen if (said := _answer_of(c, top)) is not None]
-    return to.distil(lessons, into)
-
-
-def _plan(
+def look(
     system: TurnSystem, store: Path, order: Order, looks: Sequence[Spent], now_s: float, *, before: int | None = None
 ) -> tuple[TurnPlan, Mapping[str, Sequence[Came]]]:
-    """`before`: of turns with a lower number than this; None: of all that ended."""
-    since_s = {task: _last_taught(store, task, before) for task in order.of(system.rows)}
+    """What failed, and what to learn of it. `before`: of turns with a lower number than this; None: of all that ended.
+
+    Raises `SettingsError` where no task that is to learn can be refitted, `MissingData` without traffic.
+    """
+    wanted = order.of(system.every_row)
+    unteachable = [system.unteachable[task] for task in wanted if task in system.unteachable]
+    since_s = {task: _last_taught(store, task, before) for task in wanted if task in system.rows}
+    if not since_s:
+        raise nothing_to_teach(unteachable)
     came: dict[str, tuple[list[Came], LeftOut]] = {}
     days: dict[str, float] = {}
     connection = open_reader(store)
@@ -338,7 +326,7 @@ def _plan(
         connection.close()
     for task in since_s:
         new = [one for one in served if one.at_s > since_s[task]]
-        found = traffic(new, task, top=system.portfolio.top, metric=metric(system.settings.tasks[task].metric))
+        found = traffic(new, task, top=system.top_of(task).name, metric=metric(system.settings.tasks[task].metric))
         if found[0]:
             came[task], days[task] = found, max((now_s - new[0].at_s) / DAY_S, 1.0 / 24.0)
     if not came:
@@ -347,7 +335,7 @@ def _plan(
             "has no traffic that a turn could learn from since the last one",
             "Serve some, with content.store: all, so that what was said is on record.",
         )
-    plan = plan_turn(system, came, days, Limits(order.lessons, order.bar, looks))
+    plan = plan_turn(system, came, days, Limits(order.lessons, order.bar, looks), unteachable)
     return plan, {task: its for task, (its, _) in came.items()}
 
 
@@ -375,12 +363,14 @@ def _last_taught(store: Path, task: str, before: int | None) -> float:
     return max((float(journal.read(Stage.PLAN)["at_s"]) for journal in taught), default=0.0)
 
 
-def _answer_of(came: Came, top: str) -> str | None:
+def teacher_answer(came: Came, top: str) -> str | None:
+    """What the tier `top` said when the query was served; None where it was not asked."""
     said = (step.answer.text for step in came.observed.trace.steps if step.answer.tier == top)
     return next((text for text in said if text.strip()), None)
 
 
-def _folder_in_force(settings: Settings, versions: PolicyVersions) -> Path:
+def folder_in_force(settings: Settings, versions: PolicyVersions) -> Path:
+    """What serves; raises `MissingData` where nothing does."""
     active = versions.pointer().active
     if active is not None:
         return versions.folder(active)
@@ -391,7 +381,7 @@ def _folder_in_force(settings: Settings, versions: PolicyVersions) -> Path:
 
 def _bring_under(settings: Settings, versions: PolicyVersions, held: Held, now_s: float) -> Path:
     """The folder in force; the settings' becomes the store's first version where there is none yet."""
-    folder = _folder_in_force(settings, versions)
+    folder = folder_in_force(settings, versions)
     if versions.pointer().active is not None:
         return folder
     return versions.folder(versions.adopt(held, folder, origin="policy.folder", now_s=now_s).id)

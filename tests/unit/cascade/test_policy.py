@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from tests.unit.worlds import PORTFOLIO, TASK, FixedRouter, policy, thresholds
 
+from routenlp.cascade.per_task import RulePerTask
 from routenlp.cascade.policy import Policy
+from routenlp.cascade.stop_rules import ThresholdCascade
 from routenlp.conformal.certificate import Certificate
 from routenlp.conformal.verdict import Method, Status
 from routenlp.portfolio.prices import Price
@@ -84,3 +86,11 @@ def test_any_change_of_what_it_was_proved_for_voids_it(change):
 
 def test_a_certificate_is_part_of_the_version():
     assert certified(BASE).version != BASE.version
+
+
+def test_a_task_may_have_fewer_tiers_than_the_policy():
+    own = {"intent": ThresholdCascade(("small", "top"), {"intent": {"small": 0.2}})}
+    of_tasks = replace(BASE, stop_rule=RulePerTask(own, "top"))
+    assert BASE.tiers_of("intent") == ("small", "mid", "top")
+    assert of_tasks.tiers_of("intent") == ("small", "top")
+    assert of_tasks.tiers_of("another") == ("top",), "a task without a rule is the top tier's"

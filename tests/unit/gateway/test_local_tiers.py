@@ -11,6 +11,7 @@ from tests.contracts.live_tiers import EXAMPLE, LIMIT_S, SETTINGS, Kit, ask, mea
 from tests.contracts.test_students import trained
 
 from routenlp.backends.openai_compatible import completion
+from routenlp.backends.recording import Row, write_recording
 from routenlp.backends.remote.failures import Kind, UpstreamError
 from routenlp.errors import CorruptData, MissingData, SettingsError
 from routenlp.gateway.build_tiers import live_tier
@@ -126,6 +127,15 @@ class TestRecordings:
         assert json.loads(whole.body)["model"] == "recording:it"
         assert whole.answer.token_probs is None
         assert json.loads(whole.body)["choices"][0]["logprobs"] is None
+
+    def test_what_a_model_said_of_its_tokens_is_its_probabilities_and_its_usage(self, tmp_path):
+        at, text, price = tmp_path / "said.jsonl", EXAMPLE.query.text, Price(1.0, 1.0)
+        write_recording(at, [Row("m", EXAMPLE.query.task, text, "so it is", token_probs=[0.9, 0.5], tokens=(450, 2))])
+        given = replace_settings(SETTINGS, backend="recorded", recording=str(at))
+        tier = live_tier(Tier("it", "recorded", price), given, means(None, {}))
+        whole = asyncio.run(tier.whole(request(), scored=True, limit_s=None, last=False))
+        assert (whole.answer.token_probs, whole.answer.cost_usd) == ((0.9, 0.5), price.cost_usd(450, 2))
+        assert json.loads(whole.body)["usage"]["prompt_tokens"] == 450
 
     def test_an_answer_of_more_tokens_than_wanted_is_cut_and_says_so(self, kit):
         cut = ask(kit, max_completion_tokens=1)

@@ -8,11 +8,15 @@ from tests.unit.bench.pilot.made import settings
 from tests.unit.bench.pilot.small import folds
 
 from routenlp.backends.recorded import RecordedBackend
-from routenlp.bench.pilot.kept import FirstRows, Kept, key_of, load, save
+from routenlp.bench.pilot.kept import FirstRows, Kept, first_rows, key_of, load, save
 from routenlp.bench.six_tasks.workload import Workload
+from routenlp.conformal.paper import paper_threshold
+from routenlp.replay.calibrate import Setting
+from routenlp.replay.recorded import Recorded
 from routenlp.wiring import portfolio
 
 ROWS = FirstRows(np.array([[0.1, np.nan]]), np.array([[True, False]]), [0.05], [0.1])
+NONE = np.zeros((1, 2))
 ROUND = Kept({"generated_intent": ROWS}, 12.0, 10.0)
 
 
@@ -46,3 +50,13 @@ def test_other_rows_and_other_settings_are_something_else():
     recorded = RecordedBackend(portfolio(settings()).tiers[-1], {"calibrate-3": "another top tier"})
     assert key_of(settings(), workload, {("top", "generated_intent"): recorded}) != before
     assert key_of(settings(), workload, {}) == before
+
+
+def test_a_tier_that_may_not_answer_a_task_accepts_nothing_of_it():
+    recorded = Recorded(
+        "t", ("a", "c"), 1.0, ("q",), ("q",), (), np.array([[1.0, 1.0]]), np.array([[0.2, np.nan]]), NONE, NONE
+    )
+    setting = Setting(0.5, (paper_threshold(np.array([0.2]), np.array([True]), 0.5),), 1.0, 1.0)
+    found = first_rows(("a", "b", "c"), recorded, setting, setting)
+    assert np.array_equal(found.score, [[0.2, np.nan, np.nan]], equal_nan=True)
+    assert (found.right.tolist(), list(found.tuned)) == ([[True, False, True]], [0.5, 1.0])

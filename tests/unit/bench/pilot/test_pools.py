@@ -51,3 +51,13 @@ def test_a_row_that_resembles_a_counted_one_is_no_lesson():
     _, other = divide(replace(before, test=TestFold("generated_intent", (*before.test.examples, twin))))
     assert other.barred == 1
     assert taught.query.id not in {e.query.id for e in other.lessons}
+
+
+def test_a_row_that_a_recorded_tier_has_no_answer_to_is_fitted_on_alone():
+    before = folds()
+    gone = {e.query.id for f in (before.train, before.calibrate, before.gate, before.test) for e in f.examples[:10]}
+    smaller, pool = divide(before, lambda query: query.id not in gone)
+    parts = (pool.counted, pool.lessons, smaller.calibrate.examples, smaller.gate.examples)
+    assert all(e.query.id not in gone for part in parts for e in part)
+    assert any(e.query.id in gone for e in smaller.train.examples)
+    assert smaller.train == divide(before)[0].train

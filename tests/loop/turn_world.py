@@ -35,9 +35,9 @@ STRICT = Order(lessons=60, fewest=5, bar=Bar(margin=0.003))
 """No task here has the gate rows for it."""
 
 
-def make(root: Path) -> None:
+def make(root: Path, settings: str = tiny_system.SETTINGS) -> None:
     """Trains, serves, and asks every held-out query once."""
-    tiny = tiny_system.train(root / "demo", rows=800, tested=250, eps=0.005)
+    tiny = tiny_system.train(root / "demo", rows=800, tested=250, eps=0.005, text=settings)
     text = tiny.folder.settings.read_text()
     assert "content:" in text
     gateway = running.start(root, text.replace("{port: 0", "{auth: none, port: 0"))
@@ -117,7 +117,8 @@ def turn(root: Path, order: Order = LENIENT, stages: Stages | None = None, ask=N
     recording = read_recording(Path(str(top.recording)))
 
     def teacher(query: Query) -> str | None:
-        return recording.find(query)
+        said = recording.find(query)
+        return None if said is None else said.text
 
     return run_turn(
         settings,

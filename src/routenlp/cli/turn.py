@@ -68,7 +68,7 @@ def turn(file: Path | None, environ: Mapping[str, str], order: Order, json_targe
             order,
             _encoders(settings),
             now=time.time,
-            ask=_teacher(settings, environ),
+            ask=teacher(settings, environ),
             stages=progress_on(sys.stderr).stage,
         )
     console = open_console(stderr=json_target == "-")
@@ -200,7 +200,7 @@ def _encoders(settings: Settings) -> Encoders:
     return Encoders(plain, rich)
 
 
-def _teacher(settings: Settings, environ: Mapping[str, str]) -> Callable[[Query], str | None]:
+def teacher(settings: Settings, environ: Mapping[str, str]) -> Callable[[Query], str | None]:
     """Asks the task's top tier as the gateway does; an error is no answer, and is told."""
 
     def ask(query: Query) -> str | None:

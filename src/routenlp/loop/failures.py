@@ -54,7 +54,7 @@ class Failure:
 
 
 def find_failures(observed: Iterable[Observed], *, top: str) -> tuple[Failure, ...]:
-    """The failures among what was served, in order. `top`: the portfolio's last tier, which is the teacher.
+    """The failures among what was served, in order. `top`: the last tier that their task may use, which is the teacher.
 
     An accepted answer that was not graded against the top tier's is no failure: nothing is known against it.
     """

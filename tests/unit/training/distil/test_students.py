@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.training.distil.small import WORDS, lessons
 
@@ -63,3 +65,13 @@ def test_a_turn_of_students(distiller, minilm, tmp_path):
     }
     with pytest.raises(TrainingError, match="lessons"):
         distiller.distil([], tmp_path / "none")
+
+
+def test_a_tier_that_gets_no_student_of_the_task_keeps_what_it_has(distiller, tmp_path):
+    before = {tier: artefacts.read(folder)["intent"].meta for tier, folder in distiller.current.items()}
+    walled = replace(distiller.tasks["intent"], tiers=frozenset({"ngram"}))
+    made = replace(distiller, tasks={**distiller.tasks, "intent": walled}).distil(lessons(60), tmp_path / "new")
+    after = {version.tier: artefacts.read(version.folder)["intent"].meta for version in made}
+    assert after["minilm"] == before["minilm"]
+    assert after["ngram"] != before["ngram"]
+    assert {version.tier: set(version.held_out) for version in made} == {"ngram": {"intent"}, "minilm": set()}

@@ -41,15 +41,6 @@ class Moment:
     """Of the top tier, over its price at the beginning."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """One tier's student of one task."""
-
-    tier: str
-    task: str
-    fingerprint: str
-
-
 @dataclass(slots=True, eq=False)
 class AnswerBook:
     """What is said, by whoever may be asked."""

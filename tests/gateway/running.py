@@ -22,6 +22,7 @@ from routenlp.backends.encoders.hashed import HashedEncoder
 from routenlp.backends.local.weights import version_of
 from routenlp.cascade.commit import CommitRule
 from routenlp.cascade.committing import Committing
+from routenlp.cascade.per_task import RulePerTask
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.stop_rules import ThresholdCascade
 from routenlp.conformal.certificate import Certificate
@@ -38,6 +39,8 @@ from routenlp.types import Task
 TIERS = ("small", "mid", "top")
 PRICES = (1.0, 10.0, 100.0)
 ROUTED = ("intent", "private", "quick")
+WALLS = {"private": ("small", "mid")}
+"""A task without a wall has all tiers."""
 ADMIN_KEY = "admin-secret-of-tests"
 UPSTREAM_KEY = "upstream-secret-of-tests"
 
@@ -63,6 +66,11 @@ gateway: {{port: 0, admin_port: 0, auth: {auth}, max_body_mb: 8, body_timeout_s:
 """
 
 
+def cascade(task: str, tiers: tuple[str, ...], limit: float) -> ThresholdCascade:
+    """The last of `tiers` always answers."""
+    return ThresholdCascade(tiers, {task: dict.fromkeys(tiers[:-1], limit)})
+
+
 def write_policy(
     folder: Path,
     *,
@@ -71,7 +79,8 @@ def write_policy(
     weights: Path | None = None,
     commit: CommitRule | None = None,
 ) -> Path:
-    """Begins at the cheapest tier and accepts under an uncertainty of `limit`; certified for `ROUTED`.
+    """Begins at the cheapest tier and accepts under an uncertainty of `limit`; certified for `ROUTED`,
+    each with the tiers that it may use.
 
     `backends`: of tiers that are not behind an OpenAI-compatible endpoint. `weights`: of the small tier, where it is a
     local model. `commit`: of streams of that tier.
@@ -92,7 +101,7 @@ def write_policy(
     )
     # At a price every query begins at the cheapest of tiers that are expected to be as good.
     router = LearnedRouter(encoder, surface, TIERS, ROUTED, quality, cost, 1.0, price=1.0)
-    rule = ThresholdCascade(TIERS, {task: {"small": limit, "mid": limit} for task in ROUTED})
+    rule = RulePerTask({task: cascade(task, WALLS.get(task, TIERS), limit) for task in ROUTED}, TIERS[-1])
     tasks = {task: Task(task, "accuracy", 1.0, 1.0) for task in ROUTED}
     served = rule if commit is None else Committing(rule, TIERS, {task: {"small": commit} for task in ROUTED})
     return save_policy(folder, Policy(portfolio, tasks, router, TokenUncertainty(), served), encoder)

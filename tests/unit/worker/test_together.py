@@ -13,6 +13,7 @@ from tests.unit.worker.test_recalibration import BY_HAND, audits
 
 from routenlp import wiring
 from routenlp.cascade.decision import ALWAYS_TOP
+from routenlp.cascade.per_task import rule_of
 from routenlp.conformal.verdict import Method, Status, Verdict
 from routenlp.drift.recalibration import Trigger
 from routenlp.replay.rungs import KeptLadder
@@ -117,7 +118,8 @@ def test_they_are_renewed_together_on_the_audits_of_all(tmp_path):
     after = again.in_force().policy
     assert {task: after.certificates[task].over for task in POOL} == dict.fromkeys(POOL, POOL)
     assert [after.status(task) for task in POOL] == [Status.CERTIFIED] * 2
-    assert after.stop_rule.thresholds["intent"] == after.stop_rule.thresholds["quick"]
+    rules = [rule_of(after.stop_rule, task) for task in POOL]
+    assert rules[0].thresholds["intent"] == rules[1].thresholds["quick"]
 
 
 def test_what_is_seen_and_not_proved_goes_on(tmp_path):

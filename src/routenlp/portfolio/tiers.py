@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from routenlp.errors import SettingsError
@@ -46,6 +47,10 @@ class Portfolio:
     def top(self) -> str:
         """Name of the last tier, which always answers."""
         return self.tiers[-1].name
+
+    def among(self, names: Collection[str]) -> tuple[Tier, ...]:
+        """The tiers of these names, cheapest first."""
+        return tuple(tier for tier in self.tiers if tier.name in names)
 
     def position(self, name: str) -> int:
         """0 for the cheapest tier; raises `SettingsError` for a name that is not in the portfolio."""

@@ -8,6 +8,7 @@ import json
 import shutil
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from tests.gateway import running
 from tests.unit.worker import made
@@ -282,3 +283,28 @@ def test_what_a_judge_says_calibrates_nothing_before_people_gave_the_labels_aske
 def test_where_people_graded_everything_the_judge_asks_for_nothing(tmp_path):
     again = recalibrator(tmp_path, audits(tmp_path, range(60)), more="judge: {tier: top}")
     assert again.attempt(BY_HAND).result == "active"
+
+
+def test_a_wall_around_a_tier_that_a_task_was_proved_with_leaves_nothing_proved(tmp_path):
+    again = recalibrator(tmp_path, audits(tmp_path, range(1)))
+    walled = dict(again.settings.tasks)
+    walled["intent"] = msgspec.structs.replace(walled["intent"], allowed_tiers=("small", "top"))
+    before = wiring.serving_policy(again.settings).statuses
+    after = wiring.serving_policy(msgspec.structs.replace(again.settings, tasks=walled)).statuses
+    assert (before["intent"], before["private"]) == (Status.CERTIFIED, Status.CERTIFIED)
+    assert (after["intent"], after["private"]) == (Status.UNCERTIFIED, Status.CERTIFIED)
+
+
+def test_a_task_that_has_fewer_tiers_is_calibrated_on_what_those_answered(tmp_path):
+    tiers = ("small", "mid")
+    asked = [{"messages": [{"role": "user", "content": f"query {i}"}]} for i in range(140)]
+    records = [made.audited(i, request=request, tiers=tiers, served="mid") for i, request in enumerate(asked)]
+    connection = made.opened(tmp_path, *records)
+    says = made.Says(dict.fromkeys(tiers, "served by mid"))
+    asyncio.run(made.runner(connection, says, allowed=tiers).run(len(records)))
+    connection.execute("UPDATE traces SET task = 'private'")
+    connection.execute("UPDATE audits SET task = 'private'")
+    lines = [("label", json.dumps({"id": record.id, "reference": "served by mid"})) for record in records]
+    import_labels(connection, lines, {"private": "accuracy"}, made.CONTENT, grader="people", now_s=NOW_S)
+    (attempt,) = recalibrator(tmp_path, connection).by_hand(["private"])
+    assert (attempt.result, attempt.evidence["left_out"]) == ("active", {})

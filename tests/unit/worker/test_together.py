@@ -17,6 +17,7 @@ from routenlp.cascade.per_task import rule_of
 from routenlp.conformal.verdict import Method, Status, Verdict
 from routenlp.drift.recalibration import Trigger
 from routenlp.replay.rungs import KeptLadder
+from routenlp.replay.wanted import Wanted
 from routenlp.settings import load
 from routenlp.store import policies
 from routenlp.store.policy_versions import PolicyVersions
@@ -24,7 +25,7 @@ from routenlp.store.sql import monitoring, recalibrations
 from routenlp.store.sql.monitoring import Alarm
 from routenlp.worker.recalibration import Reason, Recalibrator
 from routenlp.worker.renewed import Renewal, write_renewed
-from routenlp.worker.together import one_ladder
+from routenlp.worker.together import one_ladder, pool_of
 
 NOW_S = made.NOW_S
 POOL = ("intent", "quick")
@@ -178,3 +179,15 @@ def _kept(rows, texts):
     wide = np.ones((2, rows), dtype=np.float32)
     groups, keys = np.arange(rows), np.array(texts, dtype=np.uint64)
     return KeptLadder((ALWAYS_TOP, ALWAYS_TOP), wide, wide > 0.0, wide, wide[0], groups, keys)
+
+
+def test_tasks_with_other_tiers_are_in_no_pool(tmp_path):
+    path = running.write_policy(tmp_path / "system")
+    policy = policies.load(path / "policy", wiring.router_encoder(path / "router-encoder"))
+
+    def pool(*over):
+        found = {task: replace(its, over=over) for task, its in policy.certificates.items()}
+        return pool_of(replace(policy, certificates=found), "intent", {}, lambda _: Wanted())
+
+    assert pool("intent", "quick") == ("intent", "quick")
+    assert pool("intent", "private") == ("intent",)

@@ -223,7 +223,7 @@ def _training_rows(
 ) -> tuple[Sequence[Example], Recorded]:
     """Training rows that every tier of the task answered without having learned from them, and what they said."""
     task, examples = settings.tasks[name], workload.folds[name].train.examples
-    tiers = _tiers(settings, frame, name)
+    tiers = frame.portfolio.among(settings.tiers_of(name))
     held_out = {tier.name: fitted.held_out[tier.name][name] for tier in tiers if tier.backend == "student"}
     others = [replayed[tier.name] for tier in tiers if tier.name not in held_out]
     known = [
@@ -233,12 +233,6 @@ def _training_rows(
     ]
     answers = [_held_out_answers(tiers, held_out, replayed, e.query) for e in known]
     return known, record(name, task.handled_at, known, answers, metric(task.metric).quality, frame.scorer)
-
-
-def _tiers(settings: Settings, frame: Frame, task: str) -> tuple[Tier, ...]:
-    """Those that the task may use, cheapest first."""
-    allowed = settings.tiers_of(task)
-    return tuple(tier for tier in frame.portfolio.tiers if tier.name in allowed)
 
 
 def _held_out_answers(
@@ -265,7 +259,7 @@ def _answer_fold(
 ) -> Recorded:
     queries = [e.query for e in fold.examples]
     columns: list[list[Answer]] = []
-    for tier in _tiers(settings, frame, fold.task):
+    for tier in frame.portfolio.among(settings.tiers_of(fold.task)):
         if tier.backend == "student":
             backend = StudentBackend(tier, stored[tier.name], time.perf_counter)
             columns.append(backend.answer_all(fold.task, queries))

@@ -93,7 +93,7 @@ class TurnSystem:
 
     def tiers_of(self, task: str) -> tuple[Tier, ...]:
         """Those that the task's wall allows, cheapest first."""
-        return _tiers_of(self.settings, self.portfolio, task)
+        return self.portfolio.among(self.settings.tiers_of(task))
 
     def cheap_of(self, task: str) -> tuple[Tier, ...]:
         """The tiers that have a student of the task and that it may use, cheapest first."""
@@ -197,7 +197,7 @@ def _why_not(
     settings: Settings, portfolio: Portfolio, stored: Mapping[str, Mapping[str, Parts]], task: str
 ) -> str | None:
     """Why no turn can refit the task; None: it can. `stored`: by tier, then task, the students that there are."""
-    *cheap, top = _tiers_of(settings, portfolio, task)
+    *cheap, top = portfolio.among(settings.tiers_of(task))
     others = [tier.name for tier in cheap if tier.backend != STUDENT]
     if not cheap:
         return f"{top.name} alone may answer it"
@@ -208,11 +208,6 @@ def _why_not(
     if not any(task in stored[tier.name] for tier in cheap):
         return f"{', '.join(tier.name for tier in cheap)} has no student of it"
     return None
-
-
-def _tiers_of(settings: Settings, portfolio: Portfolio, task: str) -> tuple[Tier, ...]:
-    allowed = settings.tiers_of(task)
-    return tuple(tier for tier in portfolio.tiers if tier.name in allowed)
 
 
 def _students_among(tiers: Sequence[Tier]) -> tuple[Tier, ...]:

@@ -18,10 +18,13 @@ run: $(VENV)/.installed-bench ## serve six real tasks from three tiers, ask them
 serve: $(VENV)/.installed-bench ## leave that gateway up for your own client; Ctrl-C stops it
 	$(BIN)/routenlp demo --serve
 
+# Every core has a process of tests, so that a second thread of linear algebra only waits and spins. Compiled modules
+# are kept, whatever the environment says: some hundred processes load them.
 test: $(VENV)/.installed-dev ## every test; those that need data or weights that cannot be had are skipped
 	@for weights in minilm smollm2; do $(BIN)/routenlp data get $$weights \
 	  || echo "No weights of $$weights: tests that need them skip, or fail under ROUTENLP_REQUIRE_DATA=1." >&2; done
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
+	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev ## formatting, lint, types and layers
 	$(BIN)/ruff format --check src tests

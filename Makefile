@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is installed is compiled on every core, where pip would do it on one. A file that cannot be is no module.
+install = $(BIN)/python -m pip install --quiet --no-compile
+compile = $(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
 # Weights, encodings and downloads; kept apart from .venv, so that a new environment does not fetch them again.
 export ROUTENLP_CACHE_DIR ?= $(CURDIR)/.cache/routenlp
 
@@ -54,12 +57,14 @@ $(BIN)/python:
 # tested under one version of Python; under any other the newest versions are taken.
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml $(wildcard constraints-*.txt)
 	@pins="constraints-$$($(BIN)/python -c 'import sys; print("py%d%d" % sys.version_info[:2])').txt"; \
-	  pins="$$(test -f $$pins && echo "-c $$pins")"; set -x; $(BIN)/python -m pip install --quiet $$pins -e '.[dev]' && \
-	  { $(BIN)/python -m pip install --quiet $$pins -e '.[train]' || echo \
+	  pins="$$(test -f $$pins && echo "-c $$pins")"; set -x; $(install) $$pins -e '.[dev,train]' || \
+	  { $(install) $$pins -e '.[dev]' && echo \
 	  "No torch for processors here: tests of the paper's network skip. See docs/decisions/dependencies.md." >&2; }
+	@$(compile)
 	@touch $(VENV)/.installed-bench $@
 
 $(VENV)/.installed-bench: $(BIN)/python pyproject.toml $(wildcard constraints-*.txt)
 	@pins="constraints-$$($(BIN)/python -c 'import sys; print("py%d%d" % sys.version_info[:2])').txt"; \
-	  set -x; $(BIN)/python -m pip install --quiet $$(test -f $$pins && echo "-c $$pins") -e '.[bench]'
+	  set -x; $(install) $$(test -f $$pins && echo "-c $$pins") -e '.[bench]'
+	@$(compile)
 	@touch $@

@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is installed is compiled on every core, where pip would do it on one. A file that cannot be is no module.
+install = $(BIN)/python -m pip install --quiet --no-compile
+compile = $(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
 # Weights, encodings and downloads; kept apart from .venv, so that a new environment does not fetch them again.
 export ROUTENLP_CACHE_DIR ?= $(CURDIR)/.cache/routenlp
 
@@ -18,10 +21,13 @@ run: $(VENV)/.installed-bench ## serve six real tasks from three tiers, ask them
 serve: $(VENV)/.installed-bench ## leave that gateway up for your own client; Ctrl-C stops it
 	$(BIN)/routenlp demo --serve
 
+# Every core has a process of tests, so that a second thread of linear algebra only waits and spins. Compiled modules
+# are kept, whatever the environment says: some hundred processes load them.
 test: $(VENV)/.installed-dev ## every test; those that need data or weights that cannot be had are skipped
 	@for weights in minilm smollm2; do $(BIN)/routenlp data get $$weights \
 	  || echo "No weights of $$weights: tests that need them skip, or fail under ROUTENLP_REQUIRE_DATA=1." >&2; done
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
+	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev ## formatting, lint, types and layers
 	$(BIN)/ruff format --check src tests
@@ -51,12 +57,14 @@ $(BIN)/python:
 # tested under one version of Python; under any other the newest versions are taken.
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml $(wildcard constraints-*.txt)
 	@pins="constraints-$$($(BIN)/python -c 'import sys; print("py%d%d" % sys.version_info[:2])').txt"; \
-	  pins="$$(test -f $$pins && echo "-c $$pins")"; set -x; $(BIN)/python -m pip install --quiet $$pins -e '.[dev]' && \
-	  { $(BIN)/python -m pip install --quiet $$pins -e '.[train]' || echo \
+	  pins="$$(test -f $$pins && echo "-c $$pins")"; set -x; $(install) $$pins -e '.[dev,train]' || \
+	  { $(install) $$pins -e '.[dev]' && echo \
 	  "No torch for processors here: tests of the paper's network skip. See docs/decisions/dependencies.md." >&2; }
+	@$(compile)
 	@touch $(VENV)/.installed-bench $@
 
 $(VENV)/.installed-bench: $(BIN)/python pyproject.toml $(wildcard constraints-*.txt)
 	@pins="constraints-$$($(BIN)/python -c 'import sys; print("py%d%d" % sys.version_info[:2])').txt"; \
-	  set -x; $(BIN)/python -m pip install --quiet $$(test -f $$pins && echo "-c $$pins") -e '.[bench]'
+	  set -x; $(install) $$(test -f $$pins && echo "-c $$pins") -e '.[bench]'
+	@$(compile)
 	@touch $@

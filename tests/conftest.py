@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from routenlp.backends import weights
+from routenlp.backends.encoders.cache import CachedTokenEncoder
 from routenlp.backends.encoders.minilm import MiniLM
 from routenlp.backends.local.weights import GGUF
 from routenlp.errors import MissingData
@@ -29,6 +30,11 @@ def absent(reason: str) -> NoReturn:
     if os.environ.get("ROUTENLP_REQUIRE_DATA") == "1":
         pytest.fail(f"{reason} (ROUTENLP_REQUIRE_DATA=1 makes this a failure)")
     pytest.skip(reason)
+
+
+def cache_dir() -> Path:
+    """Weights, encodings and downloads."""
+    return Path(os.environ.get("ROUTENLP_CACHE_DIR") or REPOSITORY / ".cache" / "routenlp")
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +60,7 @@ def outcomes_dir() -> Path:
 @pytest.fixture(scope="session")
 def minilm() -> MiniLM:
     """The MiniLM encoder with its real weights, from the cache that set-up filled."""
-    cache = Path(os.environ.get("ROUTENLP_CACHE_DIR") or REPOSITORY / ".cache" / "routenlp")
+    cache = cache_dir()
     try:
         folder = weights.encoder_folder(cache, sources=(), build=build_int8, version=GRAPH_VERSION)
     except MissingData as exc:
@@ -63,11 +69,17 @@ def minilm() -> MiniLM:
 
 
 @pytest.fixture(scope="session")
+def remembered_minilm(minilm: MiniLM) -> CachedTokenEncoder:
+    """The same, with the memory on disk that the demo fills: for a test that reads a whole vocabulary."""
+    return CachedTokenEncoder(minilm, cache_dir() / "encodings", max_bytes=4 << 30)
+
+
+@pytest.fixture(scope="session")
 def smollm2() -> Path:
     """The GGUF file of a real language model, from the cache that set-up filled."""
     if importlib.util.find_spec("xllamacpp") is None:
         absent("no xllamacpp: install the extra llm")
-    path = Path(os.environ.get("ROUTENLP_CACHE_DIR") or REPOSITORY / ".cache" / "routenlp") / "gguf" / GGUF
+    path = cache_dir() / "gguf" / GGUF
     if not path.is_file():
         absent(f"no weights at {path}: `routenlp data get smollm2` fetches them")
     return path

@@ -18,8 +18,8 @@ TEXTS = ["where is my card", "what does it cost", "where is my card", *ODD]
 
 
 @pytest.fixture(scope="module")
-def static(minilm):
-    return distil(minilm, ["where is my card", "what does a new card cost", "I lost my phone"] * 5)
+def static(remembered_minilm):
+    return distil(remembered_minilm, ["where is my card", "what does a new card cost", "I lost my phone"] * 5)
 
 
 SLOW = pytest.param("static", marks=pytest.mark.slow)

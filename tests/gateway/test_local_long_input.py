@@ -17,7 +17,7 @@ from routenlp.portfolio.tiers import Tier
 from routenlp.settings import PriceSettings, TierSettings
 
 pytestmark = pytest.mark.slow
-TEXT = (Path(__file__).parents[2] / "LICENSE").read_text()[:7_000]
+TEXT = (Path(__file__).parents[2] / "LICENSE").read_text()[:5_000]
 PRICE = Price(1.0, 2.0)
 
 

@@ -58,3 +58,11 @@ def test_no_part_of_the_core_imports_anything_heavy(part: str) -> None:
 
 def test_the_command_starts_without_models_or_solvers() -> None:
     assert loaded_by("routenlp.cli.app") & (HEAVY - {"typer", "rich", "yaml"}) == set()
+
+
+@pytest.mark.parametrize(
+    ("program", "without"),
+    [("routenlp.gateway.server", {"scipy", "sklearn", "torch"}), ("routenlp.cli.worker", {"sklearn", "torch"})],
+)
+def test_what_serves_starts_without_what_fits(program: str, without: set[str]) -> None:
+    assert loaded_by(program) & without == set()

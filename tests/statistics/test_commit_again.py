@@ -6,7 +6,7 @@ must hold in every mode that it serves.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,10 +16,10 @@ from tests.unit.replay.streaming.test_audited import POLICY, RULE, RUNGS, row_of
 from routenlp.bench.guarantees.run import most_misses
 from routenlp.conformal.verdict import Status
 from routenlp.drift.recalibration import level
-from routenlp.replay.audited import play, walk_audits
+from routenlp.replay.audited import AuditRow, Played, walk_audits
 from routenlp.replay.backtest.certify import Target
-from routenlp.replay.streaming.audited import paired, prove_streams
-from routenlp.replay.streaming.audited_play import Pair, play_streams
+from routenlp.replay.streaming.audited import BothModes, paired, play_both, prove_streams
+from routenlp.replay.streaming.audited_play import Pair, StreamsPlayed
 from routenlp.replay.wanted import Wanted
 
 pytestmark = pytest.mark.slow
@@ -27,12 +27,34 @@ EPS, DELTA, ROWS = 0.1, 0.3, 150
 SURE, UNSURE = [0.95] * 4, [0.2] * 4
 
 
-def at_the_edge(rng, n, mode):
+@dataclass
+class Population:
+    """What runs draw their audits from, one by one and with replacement, so that every policy runs on it only once."""
+
+    rows: list[AuditRow]
+    played: BothModes
+
+    def draw(self, rng, n):
+        at = rng.integers(len(self.rows), size=n)
+        rows = [replace(self.rows[j], id=str(i), group=str(i)) for i, j in enumerate(at.tolist())]
+        return rows, BothModes(taken(self.played.streams, at), taken(self.played.whole, at))
+
+
+def taken(its, at):
+    played = Played(its.played.final[:, at], its.played.cost_usd[:, at])
+    return StreamsPlayed(played, its.asked[:, at], its.released[:, at])
+
+
+def population(rows, ladder):
+    return Population(rows, play_both(POLICY, "t", ladder, rows))
+
+
+def at_the_edge(mode):
     """One answer in ten is wrong. In `mode` nothing shows it, so that a policy that gives all out is just at its
     target; the other mode sees it at once."""
     rows = []
-    for i in range(n):
-        wrong = rng.random() < EPS
+    for i in range(1_000):
+        wrong = i % round(1.0 / EPS) == 0
         early, late = (SURE, UNSURE) if mode == "streamed" else (UNSURE, [0.99] * 40)
         rows.append(row_of(made.said(i, early + late if wrong else SURE + [0.95] * 4), float(not wrong)))
     return rows
@@ -55,12 +77,14 @@ def test_a_policy_at_the_edge_in_one_mode_passes_as_seldom_as_promised(mode, run
     rng, draws = np.random.default_rng(3), 300
     ladder = (Pair(None, {}), Pair(rung, {"small": replace(RULE, threshold=limit)}))
 
+    every = population(at_the_edge(mode), ladder)
+
     def audits(n):
-        rows = at_the_edge(rng, n, mode)
-        return rows if graders == "people" else judged(rng, rows)
+        rows, played = every.draw(rng, n)
+        return (rows if graders == "people" else judged(rng, rows)), played
 
     guide, target = audits(60), Target(eps=EPS, delta=DELTA)
-    passed = [prove_streams(POLICY, "t", ladder, audits(ROWS), guide, target, seed=draw).step for draw in range(draws)]
+    passed = [prove_streams(ladder, *audits(ROWS), *guide, target, seed=draw).step for draw in range(draws)]
     assert 0 < sum(passed) <= most_misses(draws, 3, DELTA)
 
 
@@ -76,29 +100,28 @@ def world(rng, n, tells):
     return rows
 
 
-def true_ratios(ladder, rows):
+def true_ratios(every):
     """Of each policy, the quality ratio streamed and whole, whichever is less; and whole."""
-    modes = (ladder, [Pair(pair.rung, {}) for pair in ladder])
-    small = np.array([row.gold["small"] for row in rows])
+    small = np.array([row.gold["small"] for row in every.rows])
     streamed, whole = (
-        np.where(play_streams(POLICY, "t", mode, rows).played.final == 0, small, 1.0).mean(axis=1) for mode in modes
+        np.where(mode.played.final == 0, small, 1.0).mean(axis=1) for mode in (every.played.streams, every.played.whole)
     )
     return np.minimum(streamed, whole), whole
 
 
 def test_what_both_looks_deploy_misses_its_target_as_seldom_as_promised():
     rng, draws = np.random.default_rng(17), 60
-    population, guide = world(rng, 3_000, 0.3), world(rng, 120, 0.3)
+    rows, guide = world(rng, 3_000, 0.3), world(rng, 120, 0.3)
     ladder = paired(POLICY, "t", RUNGS, {"small": RULE}, guide)
-    both, whole = true_ratios(ladder, population)
-    guided = play(POLICY.router, POLICY.stop_rule, "t", RUNGS, guide)
+    every, guided = population(rows, ladder), play_both(POLICY, "t", ladder, guide)
+    both, whole = true_ratios(every)
     missed = committed = 0
     for draw in range(draws):
-        rows = [population[i] for i in rng.integers(len(population), size=ROWS)]
+        rows, played = every.draw(rng, ROWS)
         first, second = (Target(eps=EPS, delta=level(DELTA, look)) for look in (0, 1))
-        played = play(POLICY.router, POLICY.stop_rule, "t", RUNGS, rows)
-        step = walk_audits(rows, played, guide, guided, None, Wanted(first, Status.CERTIFIED), seed=draw).step
-        streams = prove_streams(POLICY, "t", ladder, rows, guide, second, seed=draw) if step else None
+        wanted, walks = Wanted(first, Status.CERTIFIED), (played.whole.played, guided.whole.played)
+        step = walk_audits(rows, walks[0], guide, walks[1], None, wanted, seed=draw).step
+        streams = prove_streams(ladder, rows, played, guide, guided, second, seed=draw) if step else None
         commits = streams is not None and streams.verdict.status is Status.CERTIFIED
         committed += commits
         missed += both[streams.step] < 1.0 - EPS if commits else whole[step] < 1.0 - EPS

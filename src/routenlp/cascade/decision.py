@@ -16,7 +16,7 @@ fewer calls allowed (`Reach`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -122,11 +122,11 @@ def decide(
     best, call = np.full(n, -np.inf), np.full(n, STOPS)
     for k in np.flatnonzero(reach.allows(state, tiers)):
         value = call_value(worth, stop, state, int(k), relative_cost, utility, reach)
+        better = value >= best
         if late is not None:
-            value = np.where(late.feasible[:, k], value, -np.inf)
-        better = (value >= best) & np.isfinite(value)
+            better &= late.feasible[:, k]
         call = np.where(better, k, call)
-        best = np.maximum(value, best)
+        best = np.where(better, value, best)
     if late is not None and not state and (call == STOPS).any():
         hopeless = call == STOPS
         without_limit = decide(predicted[hopeless], state, relative_cost[hopeless], utility, reach).call
@@ -160,9 +160,11 @@ def best_so_far(worth: FloatArray, state: int) -> tuple[FloatArray, NDArray[np.i
     run = members(state)
     if not run:
         return np.full(len(worth), -np.inf), np.full(len(worth), STOPS)
-    best = worth[:, run].argmax(axis=1)
-    answer = np.array(run)[best]
-    return worth[np.arange(len(worth)), answer], answer
+    best, answer = worth[:, run[0]], np.full(len(worth), run[0])
+    for k in run[1:]:
+        better = worth[:, k] > best
+        best, answer = np.where(better, worth[:, k], best), np.where(better, k, answer)
+    return best, answer
 
 
 def call_value(
@@ -178,20 +180,17 @@ def call_value(
     otherwise = stop
     for later, paid in ways_on(k, relative_cost, reach):
         otherwise = np.maximum(otherwise, worth[:, later] - utility.price * paid)
-    value = np.maximum(worth[:, k], otherwise) - utility.price * relative_cost[:, k]
+    value: FloatArray = np.maximum(worth[:, k], otherwise) - utility.price * relative_cost[:, k]
     if utility.options is None:
-        return np.asarray(value)
-    option = np.zeros(len(worth))
-    for weight, term in zip(utility.options[state, k], option_terms(worth[:, k], otherwise), strict=True):
-        option += weight * term
-    return np.asarray(value + np.maximum(option, 0.0))
+        return value
+    return value + option(utility.options[state, k], option_terms(worth[:, k], otherwise))
 
 
 def ways_on(k: int, relative_cost: FloatArray, reach: Reach) -> Iterator[tuple[int, FloatArray]]:
     """Tiers that may still be called after k, with what coming there costs, shape (n,): a climb pays for every tier."""
     paid = np.zeros(len(relative_cost))
     for later in range(k + 1, relative_cost.shape[1] if reach is not Reach.ONCE else 0):
-        paid = relative_cost[:, later] + (0.0 if reach is Reach.DEARER else paid)
+        paid = relative_cost[:, later] if reach is Reach.DEARER else relative_cost[:, later] + paid
         yield later, paid
 
 
@@ -203,6 +202,14 @@ def option_terms(own: FloatArray, otherwise: FloatArray) -> tuple[FloatArray, ..
 
     Each of shape (n,). Information changes a decision only where the ways are close, so two terms fade with the gap.
     """
-    gap = np.clip(own - otherwise, -1.0, 1.0)  # 1 where there is no other way
+    gap = np.minimum(np.maximum(own - otherwise, -1.0), 1.0)  # 1 where there is no other way
     apart = np.abs(gap)
     return np.ones(len(own)), np.exp(-20.0 * apart), np.exp(-5.0 * apart), gap, apart, own * (1.0 - own)
+
+
+def option(weights: FloatArray, terms: Sequence[FloatArray]) -> FloatArray:
+    """What an answer is worth as information, 0 or more, shape (n,). `weights`: of `option_terms`, shape (TERMS,)."""
+    worth = np.zeros(len(terms[0]))
+    for weight, term in zip(weights, terms, strict=True):
+        worth += weight * term
+    return np.maximum(worth, 0.0)

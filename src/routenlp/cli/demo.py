@@ -24,6 +24,7 @@ from routenlp.bench.six_tasks.together import Done
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.cli.serve import check_installed
 from routenlp.cli.six_tasks import built_in_settings, read_rows
+from routenlp.replay.backtest.threads import one_thread
 from routenlp.settings import Settings
 
 LIMITS = {"seconds": 240.0, "peak_rss_mb": 3072.0}
@@ -78,7 +79,8 @@ def prepare(
         _download_if_none(settings, environ, progress)
     folder.clear()
     rows = read_rows(settings, environ, progress, quick=True, generated=generated)
-    result = run(settings, rows, folder.system, progress, rivals=False)
+    with one_thread():
+        result = run(settings, rows, folder.system, progress, rivals=False)
     folder.write(settings, result.examples.values())
     return result
 

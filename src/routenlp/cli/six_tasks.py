@@ -23,6 +23,7 @@ from routenlp.bench.six_tasks.run import run
 from routenlp.bench.six_tasks.together import Done
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
+from routenlp.replay.backtest.threads import one_thread
 from routenlp.settings import Settings, load
 
 QUICK_LIMITS = {"seconds": 240.0, "peak_rss_mb": 3072.0}
@@ -101,7 +102,7 @@ def _shared_students(part: Part, done: Sequence[Done]) -> Fitted | None:
 
 
 def _run(part: Part, progress: Progress, fitted: Fitted | None) -> Done:
-    with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="routenlp-") as scratch, one_thread():
         result = run(
             part.settings,
             part.workload,

@@ -28,6 +28,7 @@ from routenlp.gateway.assemble import build_live, content_policy, new_session
 from routenlp.gateway.live import Live
 from routenlp.gateway.logs import set_up_logs
 from routenlp.grading.judge import RUBRIC
+from routenlp.replay.backtest.threads import one_thread
 from routenlp.settings import Settings, load
 from routenlp.store.sql import leases
 from routenlp.store.sql.database import locate, mapped, open_store
@@ -60,7 +61,12 @@ def run(given: Path | None, environ: Mapping[str, str], *, once: bool) -> None:
     set_up_logs([value for name in named if (value := environ.get(name))])
     connection = open_store(store)
     try:
-        with mapped(store), trial_judge(settings, store) as trials, recalibrator(settings, store) as again:
+        with (
+            one_thread(),
+            mapped(store),
+            trial_judge(settings, store) as trials,
+            recalibrator(settings, store) as again,
+        ):
             asyncio.run(_work(settings, environ, connection, trials, again, once=once))
     finally:
         connection.close()

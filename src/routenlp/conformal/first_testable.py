@@ -56,7 +56,7 @@ def _spare(z: FloatArray, n: int, goal: float) -> float:
     seen = np.arange(n)
     variance = (PRIOR_VARIANCE + seen * float(x.var())) / (seen + 1)
     stakes = np.minimum(np.sqrt(2.0 * goal / (n * variance)), _STAKES[-1])
-    gains = [np.log1p(-stake * (x - 0.5)) for stake in _STAKES]
-    mean = np.interp(stakes, _STAKES, [float(gain.mean()) for gain in gains]).sum()
-    noise = np.interp(stakes, _STAKES, [float(gain.var()) for gain in gains]).sum()
+    gains = np.log1p(-_STAKES[:, None] * (x - 0.5))
+    mean = np.interp(stakes, _STAKES, gains.mean(axis=1)).sum()
+    noise = np.interp(stakes, _STAKES, gains.var(axis=1)).sum()
     return float((mean - goal) / math.sqrt(noise + _EVEN))

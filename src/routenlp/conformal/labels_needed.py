@@ -111,7 +111,7 @@ def _growth(z: FloatArray, n: int, goal: float) -> float:
     largest = LARGEST_STAKE / 0.5
     stakes = np.minimum(np.sqrt(2.0 * goal / (n * variance)), largest)
     grid = np.linspace(0.0, largest, 41)
-    gains = [float(np.log1p(-stake * (x - 0.5)).mean()) for stake in grid]
+    gains = np.log1p(-grid[:, None] * (x - 0.5)).mean(axis=1)
     return float(np.interp(stakes, grid, gains).sum())
 
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from routenlp.backends.encoders.joined import JoinedEncoder
 from routenlp.contracts import Encoder, StoredEncoder, TokenEncoder
 from routenlp.router.reading import MOST_CHARS, SurfaceFrame, head_and_tail
-from routenlp.training.static_encoder import distil
 from routenlp.training.text_features import TextFrame, count_texts, fit_text_frame
 from routenlp.types import Vectors
 
@@ -62,6 +61,8 @@ def read_hashed(texts: Sequence[str], train: NDArray[np.int64], seed: int, sente
 
 def read_static(texts: Sequence[str], train: NDArray[np.int64], seed: int, sentences: Sentences) -> ReadTexts:
     """Beside them token vectors distilled for the training texts, which are stored with the router."""
+    from routenlp.training.static_encoder import distil  # with it comes scipy, which a gateway has no use for
+
     frame, vectors = _hashed(texts, train, seed)
     static = distil(sentences().words, [texts[i] for i in train])
     return _beside(frame, vectors, static, static.encode(texts), texts)

@@ -18,7 +18,7 @@ from routenlp.cascade.decision import (
     Reach,
     Utility,
     best_so_far,
-    call_value,
+    option,
     option_terms,
     ways_on,
     with_margin,
@@ -40,7 +40,6 @@ def fit_options(
     """The utility with its options. `held_out`: q_k(x, S), shape (states, n, K); `quality`, `relative_cost`: (n, K)."""
     states, n, tiers = held_out.shape
     options = np.zeros((states, tiers, TERMS))
-    utility = Utility(price, margin, options)
     paid, rows = with_margin(quality, margin), np.arange(n)
     gained: dict[int, FloatArray] = {}
     for state in reversed(range(states)):
@@ -49,16 +48,18 @@ def fit_options(
         result = paid[rows, answer]
         stop = best
         for k in np.flatnonzero(reach.allows(state, tiers)).tolist():
-            after = gained[state | 1 << k]
+            after, own, costs = gained[state | 1 << k], worth[:, k], price * relative_cost[:, k]
+            plan = _plan(worth, stop, answer, k, relative_cost, price, reach)
+            value = np.maximum(own, plan.otherwise) - costs
             if state or k < tiers - 1:
-                plan = _plan(worth, stop, answer, k, relative_cost, price, reach)
+                terms = option_terms(own, plan.otherwise)
                 without = paid[rows, plan.tier] - price * plan.paid
-                options[state, k] = _regress(option_terms(worth[:, k], plan.otherwise), after - without)
-            value = call_value(worth, stop, state, k, relative_cost, utility, reach)
-            result = np.where(value > best, after - price * relative_cost[:, k], result)
+                options[state, k] = _regress(terms, after - without)
+                value += option(options[state, k], terms)
+            result = np.where(value > best, after - costs, result)
             best = np.maximum(best, value)
         gained[state] = result
-    return utility
+    return Utility(price, margin, options)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
 
 from routenlp.backends.student.picker import (
     Confidence,
@@ -168,7 +168,7 @@ def _fit_sentences(labelled: Sequence[Labelled], lexicon: Lexicon, seed: int) ->
     target = np.concatenate(targets)
     _require_both(target, "sentences")
     rows = sparse.hstack([sparse.vstack(lexical) * LEXICAL_SCALE, np.concatenate(dense)]).tocsr()
-    fitted = LogisticRegression(C=0.3, max_iter=300).fit(rows, target)
+    fitted = _regression(0.3, 300).fit(rows, target)
     weights = fitted.coef_[0]
     size, pairs = lexicon.size, len(lexicon.pairs)
     return SentenceWeights(
@@ -177,6 +177,13 @@ def _fit_sentences(labelled: Sequence[Labelled], lexicon: Lexicon, seed: int) ->
         weights[size + pairs :],
         float(fitted.intercept_[0]) + float(np.log(OTHER_SENTENCES)),
     )
+
+
+def _regression(c: float, most_steps: int) -> Any:
+    """Not yet fitted. Loaded here: to load scikit-learn takes longer than all else that a worker loads."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=c, max_iter=most_steps)
 
 
 def _require_both(target: Flags, subject: str) -> None:
@@ -217,7 +224,7 @@ def _fit_trim(labelled: Sequence[Labelled], lexicon: Lexicon) -> TrimWeights:
     cells = np.concatenate(blocks)
     ends = np.arange(len(cells) + 1) * cells.shape[1]
     rows = sparse.csr_matrix((np.ones(cells.size), cells.ravel(), ends), shape=(len(cells), width))
-    fitted = LogisticRegression(C=0.1, max_iter=200).fit(rows, target)
+    fitted = _regression(0.1, 200).fit(rows, target)
     weights = fitted.coef_[0]
     return TrimWeights(
         weights[: 5 * size].reshape(5, size), weights[5 * size :].reshape(2, pairs + 1), float(fitted.intercept_[0])
@@ -237,7 +244,7 @@ def fit_confidence(shortlists: Sequence[Shortlist], studied: Studied, handled_at
     if target.all() or not target.any():
         share = (float(target.sum()) + 1.0) / (len(target) + 2.0)
         return Confidence(np.zeros(features[0].shape[1]), float(np.log(share / (1.0 - share))))
-    fitted = LogisticRegression(C=1.0).fit(np.concatenate(features), target, sample_weight=np.array(weight))
+    fitted = _regression(1.0, 100).fit(np.concatenate(features), target, sample_weight=np.array(weight))
     return Confidence(fitted.coef_[0], float(fitted.intercept_[0]))
 
 
@@ -283,7 +290,7 @@ def _fit_spans(studied: Studied, vectors: Sequence[Vectors], taken: Flags) -> Sp
     scale = SPAN_SCALE / np.maximum(features.std(axis=0), 1e-6)
     scaled = np.concatenate([vectors[i] for i in rows]).astype(np.float64) * SPAN_SCALE
     joined = np.hstack([(features - features.mean(axis=0)) * scale, scaled])
-    fitted = LogisticRegression(C=0.1, max_iter=500).fit(joined, target)
+    fitted = _regression(0.1, 500).fit(joined, target)
     own, vector = np.split(fitted.coef_[0], [features.shape[1]])
     own = own * scale
     return SpanWeights(own, vector * SPAN_SCALE, float(fitted.intercept_[0] - features.mean(axis=0) @ own))

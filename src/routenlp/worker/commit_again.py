@@ -20,7 +20,7 @@ from routenlp.conformal.verdict import Status
 from routenlp.drift.recalibration import level
 from routenlp.replay.audited import AuditRow, Walked, fewest_rows
 from routenlp.replay.rungs import Rung
-from routenlp.replay.streaming.audited import FEWEST_PREFIXES, StreamsProved, paired, prove_streams
+from routenlp.replay.streaming.audited import FEWEST_PREFIXES, StreamsProved, paired, play_both, prove_streams
 from routenlp.replay.streaming.audited_play import Commits, known
 from routenlp.replay.wanted import Wanted
 from routenlp.settings import Settings
@@ -103,7 +103,8 @@ def _looked_at(
     ladder = paired(policy, tasks[0], rungs, commits, guide)
     if ladder is None:
         return f"Under {FEWEST_PREFIXES} audits beside those to be tested come to the commit point."
-    return prove_streams(policy, tasks[0], ladder, usable, guide, target, seed=settings.seed)
+    played, guided = (play_both(policy, tasks[0], ladder, part) for part in (usable, guide))
+    return prove_streams(ladder, usable, played, guide, guided, target, seed=settings.seed)
 
 
 def _since_kept(rows: Sequence[AuditRow], commits: Commits) -> Sequence[AuditRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -31,22 +32,29 @@ def mapped(fitted):
 
 few = train.quality.copy()
 few[10:, 1] = np.nan
-SETTINGS = {
-    "the router's own": (stack("logistic", "landmarks"), stack("ridge", "landmarks")),
-    "through maps": (mapped(stack("logistic", "landmarks")), mapped(stack("ridge", "landmarks"))),
-    "one tier is not learned": (stack("logistic", "landmarks", quality=few), stack("ridge", "landmarks")),
-    "other landmarks": (stack("logistic", "landmarks"), stack("landmarks", "ridge", seed=1)),
-    "no landmarks": (stack("logistic"), stack("ridge", "logistic")),
-    "landmarks alone": (stack("landmarks"),),
-    "a kind that is not fused": (stack("logistic", "neighbours"), stack("ridge", "landmarks")),
-    "no member": (StackedEstimates((), np.zeros((0, 0)), None, np.zeros(0, dtype=np.int64), np.array([0.2, 0.7])),),
-    "no stack": tuple(FITS[kind](*train.arguments(), tasks=TASKS, seed=0, **bounds()).model for kind in FITS),
+SETTINGS = {  # what fits them: at import, every process of a test run would fit them all
+    "the router's own": lambda: (stack("logistic", "landmarks"), stack("ridge", "landmarks")),
+    "through maps": lambda: (mapped(stack("logistic", "landmarks")), mapped(stack("ridge", "landmarks"))),
+    "one tier is not learned": lambda: (stack("logistic", "landmarks", quality=few), stack("ridge", "landmarks")),
+    "other landmarks": lambda: (stack("logistic", "landmarks"), stack("landmarks", "ridge", seed=1)),
+    "no landmarks": lambda: (stack("logistic"), stack("ridge", "logistic")),
+    "landmarks alone": lambda: (stack("landmarks"),),
+    "a kind that is not fused": lambda: (stack("logistic", "neighbours"), stack("ridge", "landmarks")),
+    "no member": lambda: (
+        StackedEstimates((), np.zeros((0, 0)), None, np.zeros(0, dtype=np.int64), np.array([0.2, 0.7])),
+    ),
+    "no stack": lambda: tuple(FITS[kind](*train.arguments(), tasks=TASKS, seed=0, **bounds()).model for kind in FITS),
 }
+
+
+@cache
+def estimators_of(setting):
+    return SETTINGS[setting]()
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_one_query_alone_is_estimated_as_among_many(setting):
-    estimators = SETTINGS[setting]
+    estimators = estimators_of(setting)
     many = [estimator.estimate(fresh.features, fresh.task) for estimator in estimators]
     alone = one_row(estimators)
     for i, (features, task) in enumerate(zip(fresh.features, fresh.task.tolist(), strict=True)):
@@ -56,7 +64,7 @@ def test_one_query_alone_is_estimated_as_among_many(setting):
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_odd_features_are_estimated_too(setting):
-    estimators = SETTINGS[setting]
+    estimators = estimators_of(setting)
     for features in (np.zeros(DIMENSIONS), np.full(DIMENSIONS, 1e4), np.full(DIMENSIONS, -1e4)):
         row = features.astype(np.float32)
         for found, estimator in zip(one_row(estimators)(row, 1), estimators, strict=True):
@@ -64,7 +72,7 @@ def test_odd_features_are_estimated_too(setting):
 
 
 def test_asking_twice_gives_the_same_bits():
-    alone = one_row(SETTINGS["the router's own"])
+    alone = one_row(estimators_of("the router's own"))
     first, second = (alone(fresh.features[0], 2) for _ in range(2))
     assert first == second
     assert [len(of_tiers) for of_tiers in first] == [TIERS, TIERS]

@@ -54,7 +54,9 @@ def replay(
         if not here.size:
             continue
         late = _late(deadlines, timed, here, spent_s) if deadlines and timed else None
-        decisions = decide(predicted[s, here], s, relative_cost[here], utility, reach, late)
+        whole = here.size == n  # as before the first answer: nothing to copy
+        known, costs = (predicted[s], relative_cost) if whole else (predicted[s, here], relative_cost[here])
+        decisions = decide(known, s, costs, utility, reach, late)
         stops = decisions.call == STOPS
         final[here[stops]] = decisions.answer[stops]
         goes, call = here[~stops], decisions.call[~stops]

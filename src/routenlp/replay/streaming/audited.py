@@ -18,7 +18,7 @@ from routenlp.conformal.verdict import Verdict
 from routenlp.replay.audited import AuditRow, Corrected, Played, correct, tested
 from routenlp.replay.backtest.certify import Replays, Target
 from routenlp.replay.rungs import Rung
-from routenlp.replay.streaming.audited_play import Commits, Pair, judged, looks, play_streams
+from routenlp.replay.streaming.audited_play import Commits, Pair, StreamsPlayed, judged, looks, play_streams
 from routenlp.replay.streaming.certify import Walk, first_step, in_every, in_mode, numbered, units_of
 from routenlp.replay.streaming.rows import Ints
 from routenlp.types import FloatArray
@@ -77,30 +77,44 @@ def paired(
     return (Pair(first, {}), *(Pair(rung, at_rungs[g]) for g, rung in enumerate(others, start=1)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BothModes:
+    """A ladder of pairs on the same audits."""
+
+    streams: StreamsPlayed
+    whole: StreamsPlayed
+    """Where nobody asks for a stream."""
+
+
+def play_both(policy: Policy, task: str, ladder: Sequence[Pair], rows: Sequence[AuditRow]) -> BothModes:
+    """Runs every policy on every row, streamed and whole, as `play_streams` does."""
+    whole = [Pair(pair.rung, {}) for pair in ladder]
+    return BothModes(*(play_streams(policy, task, mode, rows) for mode in (ladder, whole)))
+
+
 def prove_streams(
-    policy: Policy,
-    task: str,
     ladder: Sequence[Pair],
     rows: Sequence[AuditRow],
+    played: BothModes,
     guide: Sequence[AuditRow],
+    guided: BothModes,
     target: Target,
     *,
     seed: int,
 ) -> StreamsProved:
     """The boldest policy that holds `target` on `rows` streamed and whole, walked by `quality_ratio` or `joint`.
 
-    People, or a metric against what people wrote, graded every row, or a judge did and they a random part of them
-    (`replay.audited`). Raises `SettingsError` for another rule.
+    `played`, `guided`: the ladder on `rows` and on `guide`. People, or a metric against what people wrote, graded every
+    row, or a judge did and they a random part of them (`replay.audited`). Raises `SettingsError` for another rule.
     """
-    modes = (ladder, [Pair(pair.rung, {}) for pair in ladder])
-    streams, whole = (play_streams(policy, task, mode, rows) for mode in modes)
-    guided = [play_streams(policy, task, mode, guide).played for mode in modes]
+    streams, whole = played.streams, played.whole
+    rehearsed = (guided.streams.played, guided.whole.played)
     groups = numbered([row.group for row in (*guide, *rows)])
     trained, tested_groups = groups[: len(guide)], groups[len(guide) :]
     units = units_of(trained, tested_groups, seed)
-    start = _start(rows, guide, guided, trained, target, units, seed)
+    start = _start(rows, guide, rehearsed, trained, target, units, seed)
     graded = [
-        _graded(rows, one.played, guide, other, target) for one, other in zip((streams, whole), guided, strict=True)
+        _graded(rows, one.played, guide, other, target) for one, other in zip((streams, whole), rehearsed, strict=True)
     ]
     verdict = in_every([_walk(its, target, units, start) for its in graded], len(ladder) - 1)
     step, of_streams = verdict.selected, graded[0]

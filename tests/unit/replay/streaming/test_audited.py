@@ -15,7 +15,7 @@ from routenlp.conformal.verdict import Status
 from routenlp.replay.audited import AuditRow, play
 from routenlp.replay.backtest.certify import Target
 from routenlp.replay.rungs import LIMITS
-from routenlp.replay.streaming.audited import paired, prove_streams
+from routenlp.replay.streaming.audited import paired, play_both, prove_streams
 from routenlp.replay.streaming.audited_play import Pair, known, play_streams
 from routenlp.replay.streaming.play import Rung
 from routenlp.replay.streaming.through_machine import stream_query
@@ -102,11 +102,15 @@ def test_too_few_prefixes_give_no_thresholds():
     assert paired(POLICY, "t", RUNGS, {"small": RULE}, rows(20, 5)) is None
 
 
+def proved(tested, guide):
+    ladder = paired(POLICY, "t", RUNGS, {"small": RULE}, guide)
+    played, guided = (play_both(POLICY, "t", ladder, part) for part in (tested, guide))
+    return prove_streams(ladder, tested, played, guide, guided, TARGET, seed=0)
+
+
 def test_what_holds_in_both_modes_is_proved():
     guide, tested = rows(200, 6), rows(500, 7)
-    found = prove_streams(
-        POLICY, "t", paired(POLICY, "t", RUNGS, {"small": RULE}, guide), tested, guide, TARGET, seed=0
-    )
+    found = proved(tested, guide)
     assert found.verdict.status is Status.CERTIFIED
     assert found.pair.rung == RUNGS[found.step]
     assert found.pair.commits["small"].threshold > 0.0
@@ -124,9 +128,7 @@ def test_a_judge_proves_it_where_people_graded_a_part():
         ]
 
     guide, tested = graded(rows(300, 10)), graded(rows(900, 11))
-    found = prove_streams(
-        POLICY, "t", paired(POLICY, "t", RUNGS, {"small": RULE}, guide), tested, guide, TARGET, seed=0
-    )
+    found = proved(tested, guide)
     assert found.verdict.status is Status.CERTIFIED
     assert (found.gold, found.verdict.n) == (450, 900)
     assert 0.0 <= found.lam <= 1.0
@@ -142,7 +144,5 @@ def test_prefixes_that_are_sure_of_what_fails_prove_nothing_of_streams():
             yield row_of(made.said(seed * 10_000 + i, [0.9] * 4 + [0.1 if bad else 0.9] * 8), 0.0 if bad else 1.0)
 
     guide, tested = list(late(200, 8)), list(late(500, 9))
-    found = prove_streams(
-        POLICY, "t", paired(POLICY, "t", RUNGS, {"small": RULE}, guide), tested, guide, TARGET, seed=0
-    )
+    found = proved(tested, guide)
     assert found.verdict.status is Status.UNCERTIFIED or found.released == 0.0

@@ -9,11 +9,12 @@ from typing import Any
 
 from routenlp.cascade.committing import Committing
 from routenlp.cascade.first_by_router import FirstByRouter
+from routenlp.cascade.per_task import RulePerTask
 from routenlp.cascade.policy import fingerprint, proved_for
 from routenlp.conformal.certificate import from_json, voided_by
 from routenlp.conformal.verdict import Status
 from routenlp.errors import ArtefactError
-from routenlp.router.nested import unwrapped
+from routenlp.router.nested import part_of, unwrapped
 from routenlp.store import artefacts
 from routenlp.types import Parts
 
@@ -82,7 +83,11 @@ def _trained(parts: Mapping[str, Parts]) -> dict[str, Any]:
 
 def _thresholds(stop_rule: Parts) -> dict[str, Any]:
     """By task and tier, where the rule has any."""
-    meta: Any = _within(stop_rule).meta
+    rule = _within(stop_rule)
+    meta: Any = rule.meta
+    if rule.kind == RulePerTask.KIND:
+        own = [(task, _thresholds(part_of(rule, f"rule{at}"))) for at, task in enumerate(meta["tasks"])]
+        return {task: found[task] for task, found in own if task in found}
     return {task: dict(tiers) for task, tiers in meta.get("thresholds", {}).items()}
 
 

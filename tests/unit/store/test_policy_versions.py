@@ -161,8 +161,7 @@ def test_a_certificate_of_another_policy_makes_no_policy_calibrated(world, tmp_p
 
     parts = artefacts.read(world.other / "policy")
     rule = parts["stop_rule"]
-    bolder = {task: dict.fromkeys(tiers, 0.9) for task, tiers in rule.meta["thresholds"].items()}
-    changed = parts | {"stop_rule": Parts(rule.kind, rule.arrays, {**rule.meta, "thresholds": bolder})}
+    changed = parts | {"stop_rule": Parts(rule.kind, rule.arrays, {**rule.meta, "top": "mid"})}
     artefacts.write(tmp_path / "changed" / "policy", changed)
     new = world.versions.add(world.held, tmp_path / "changed", origin="test", now_s=NOW_S)
     assert new.summary["tasks"]["intent"]["status"] == "uncertified"

@@ -89,7 +89,7 @@ def notes(tasks: Mapping[str, Compared]) -> list[str]:
         "Every system of the main table is fitted on held-out predictions of the training rows, gets the same "
         "features, confidences and lengths, has some 20 to 40 policies from cautious to bold, and runs at the cheapest "
         "that keeps the target on the calibration rows. `routenlp` there is the same ladder that is certified, so its "
-        "steps are as coarse as those of the others; what is served is chosen more finely, on training rows.",
+        "steps are as coarse as those of the others; what is served is chosen more finely, and on training rows too.",
         "What the freedom is worth: cost at the target on the hull of each rule's policies on test rows, so no choice "
         "of a policy is in it. The least of any rule: a router that is told all cheap tiers' confidences for nothing, "
         "over the better. AUROC: of the better cheap tier's confidence for its own quality of at least 1/2.",

@@ -90,8 +90,8 @@ def notes(result: Result, settings: Settings, *, labels_on_top: bool = True) -> 
         + "); they are settings. A cost ratio counts every tier that was called.",
         "`routenlp` is EMPIRICAL: of each task's continuation rules the cheapest whose quality ratio reaches "
         + ", ".join(sorted({f"{1 - settings.tasks[t].eps:g}" for t in result.tasks}))
-        + " on training rows, as models that had not seen them answered those. Nothing is proved about new rows; being "
-        "picked as the cheapest, it tends to fall a little short there.",
+        + " on training rows, as models that had not seen them answered those, and calibration rows together. Nothing "
+        "is proved about new rows; being picked as the cheapest, it tends to fall a little short there.",
         "`routenlp, certified` walks the same list of rules, which training rows fixed, on the calibration rows (rule "
         "quality_ratio): where it is CERTIFIED, the quality ratio on new rows like these is at least the target, with "
         "probability 0.9 over calibration draws. `routenlp, asymptotic` takes a normal approximation for proof as well "
@@ -132,7 +132,7 @@ def _policies(result: Result) -> Table:
         looks = "no" if utility.options is None else "yes"
         rows.append((task, f"{utility.price:.3f}", looks, f"{tuned.quality_ratio:.3f}", f"{tuned.cost_ratio:.3f}"))
     heads = ("task", "price of cost", "looks ahead", "quality ratio there", "cost ratio there")
-    return Table("routenlp's operating points, chosen on training rows", heads, tuple(rows))
+    return Table("routenlp's operating points, chosen on training and calibration rows together", heads, tuple(rows))
 
 
 def _thresholds(result: Result) -> Table:

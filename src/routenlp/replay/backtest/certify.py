@@ -90,6 +90,16 @@ class Replays:
             self.top_cost_usd[chosen],
         )
 
+    def beside(self, other: Replays) -> Replays:
+        """The same policies on these rows and then on the other's."""
+        return Replays(
+            np.concatenate([self.quality, other.quality], axis=1),
+            np.concatenate([self.cost_usd, other.cost_usd], axis=1),
+            np.concatenate([self.cheap, other.cheap], axis=1),
+            np.concatenate([self.top, other.top]),
+            np.concatenate([self.top_cost_usd, other.top_cost_usd]),
+        )
+
 
 def _over(values: FloatArray, top: FloatArray) -> FloatArray:
     total = float(top.sum())

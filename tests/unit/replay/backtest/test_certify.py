@@ -36,6 +36,13 @@ def rehearsed(made: Replays) -> Rehearsal:
     return Rehearsal(made, row_units(len(made.top), seed=0))
 
 
+def test_every_row_of_two_sets_counts_once():
+    both = replays(0.0, 0.5, wrong=0.1).beside(replays(0.0, 1.0, n=3_000))
+    assert both.quality_ratio == pytest.approx([1.0, (950 + 3_000) / 4_000])
+    assert both.cost_ratio == pytest.approx([1.0, (550 + 300) / 4_000])
+    assert both.rows(np.arange(4_000) < 1_000).quality_ratio == pytest.approx([1.0, 0.95])
+
+
 def test_ratios_are_of_sums_over_the_top_tier():
     made = replays(0.0, 0.5, wrong=0.1)
     assert made.cost_ratio.tolist() == pytest.approx([1.0, 0.55])

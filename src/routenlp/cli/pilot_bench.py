@@ -19,6 +19,7 @@ from routenlp.bench.six_tasks import workload
 from routenlp.bench.six_tasks.markdown import as_page, put_between_markers
 from routenlp.cli.screen import open_console, show_lines, show_tables, write_json
 from routenlp.cli.six_tasks import built_in_settings, find_recordings, generation_settings
+from routenlp.replay.backtest.threads import one_thread
 
 
 def bench(
@@ -50,7 +51,8 @@ def bench(
     recorded = None if own else find_recordings(recordings, list(rows.folds), progress)
     mixed = with_models(settings, generation_settings(), recorded, rows)
     plan = plan_for(mixed.settings, rows, quick=quick, loop=loop, days=days)
-    world = run(Asked(mixed.settings, rows, others, plan, quick, http, mixed.models, keep), progress)
+    with one_thread():
+        world = run(Asked(mixed.settings, rows, others, plan, quick, http, mixed.models, keep), progress)
     console = open_console(stderr=json_target == "-")
     found, lines, checked = report.tables(world), report.notes(world), report.checks(world)
     show_tables(console, found)

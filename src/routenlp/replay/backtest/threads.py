@@ -1,4 +1,4 @@
-"""One thread for linear algebra: in backtests, turns, the six tasks' bench and the pilot, in the gateway and its worker.
+"""One thread for linear algebra: in backtests, turns, benches of six tasks and the pilot, the gateway and its worker.
 
 The matrices of a backtest are small: on two idle cores a second thread spared 5% of the time and cost 57% more of the
 processor. On a busy machine threads spin while they wait for each other: beside three other processes on two cores, a

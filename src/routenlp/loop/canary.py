@@ -5,11 +5,13 @@ whoever had it at 5% still has it at 25%. What is looked at are audits, on which
 audited query what both policies would have answered, whichever served it, so all audits are evidence and 5% of them
 is not all there is. `arms_paired` is for audits of which only the policy that served is known.
 
-Two kinds of evidence grow with every audit, both e-processes (`conformal.sequential`), so that they may be looked at
-after each one:
+Three kinds of evidence grow with every audit, e-processes (`conformal.sequential`) and a detector, so that they may be
+looked at after each one:
 
 - harm: more than `margin` of quality is lost on a task, or more than `segment_margin` on a segment. Reached: back to
   the policy in force, at once. A candidate that harms none is taken back with probability at most `harm_level`, ever.
+- a broken promise: the candidate's answers do not keep what its certificates say, whatever the policy in force would do
+  (`loop.kept_promises`). Back at once, as for harm, and by mistake as seldom.
 - proof: less than `margin` is lost, on every task that was changed. Without it the candidate never becomes active,
   however long nothing bad was seen: a candidate that loses `margin` or more becomes active with probability at most
   `proof_level`.
@@ -22,7 +24,7 @@ as it is, until more audits have said which it was.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -35,6 +37,8 @@ from routenlp.conformal.sequential import best, first_crossing, log_evidence
 from routenlp.draws import draw
 from routenlp.errors import SettingsError
 from routenlp.loop.compared import Compared, first_of_each_group, no_rows
+from routenlp.loop.coverage import Promise
+from routenlp.loop.kept_promises import Broken, broken_promise
 from routenlp.types import FloatArray
 
 
@@ -119,6 +123,8 @@ class CanaryVerdict:
     """How many more, on the task that lacks most, until a candidate that loses nothing has its proof; 0: it has."""
     plan: Plan
     reason: str
+    broken: Broken | None = None
+    """A promise of the candidate's that is not kept."""
 
     def evidence(self) -> dict[str, Any]:
         """JSON values only."""
@@ -141,6 +147,7 @@ def judge(
     segments: int,
     gate: Sequence[Compared] = (),
     in_shadow: int = 0,
+    promises: Mapping[str, Promise] = {},
 ) -> CanaryVerdict:
     """What to do at `plan.shares[stage]`, after the audits in `tasks`, each task's in the order in which they came.
 
@@ -149,6 +156,7 @@ def judge(
     their tasks needs its proof, also one that has no audit yet. Others, which the candidate did not change, need none,
     but all do where no gate looked.
     `in_shadow`: how many of the audits came before the canary: they are evidence, and shares do not rise by them.
+    `promises`: by task, what the candidate's certificates say.
     """
     before = {rows.task: rows for rows in gate}
     tasks = [*tasks, *(no_rows(name) for name in before if name not in {task.task for task in tasks})]
@@ -164,7 +172,8 @@ def judge(
     audits = sum(s.audits for s in streams if s.segment is None)
     unproved = [s.audits_needed for s in streams if not before or s.task in before]
     needed = max(unproved, default=plan.most_audits)
-    decision, reason = _decide(streams, plan, stage, max(audits - in_shadow, 0), needed)
+    broken = broken_promise(tasks, promises, most_audits=plan.most_audits, level=plan.harm_level)
+    decision, reason = _decide(streams, broken, plan, stage, max(audits - in_shadow, 0), needed)
     share = {
         Decision.ROLL_BACK: 0.0,
         Decision.ADVANCE: plan.shares[min(stage + 1, len(plan.shares) - 1)],
@@ -180,6 +189,7 @@ def judge(
         needed,
         plan,
         reason,
+        broken,
     )
 
 
@@ -244,7 +254,9 @@ def _needed(lost: FloatArray, plan: Plan) -> int:
     return plan.most_audits if crossed is None else max(crossed - len(lost), 0)
 
 
-def _decide(streams: Sequence[Stream], plan: Plan, stage: int, audits: int, needed: int) -> tuple[Decision, str]:
+def _decide(
+    streams: Sequence[Stream], broken: Broken | None, plan: Plan, stage: int, audits: int, needed: int
+) -> tuple[Decision, str]:
     harmed = [s for s in streams if s.harm_at is not None]
     if harmed:
         worst = max(harmed, key=lambda s: s.log_harm)
@@ -252,6 +264,11 @@ def _decide(streams: Sequence[Stream], plan: Plan, stage: int, audits: int, need
         return Decision.ROLL_BACK, (
             f"Harm: on {_part(worst)} evidently more than {margin:g} of quality is lost, "
             f"after {worst.harm_at} queries ({worst.lost:.3f} seen)."
+        )
+    if broken is not None:
+        return Decision.ROLL_BACK, (
+            f"Broken promise: task {broken.task} does not keep its {broken.rule} at {broken.target:g} any more, "
+            f"evident after {broken.audits} audits."
         )
     suspects = [s for s in streams if s.suspected]
     if audits >= plan.most_audits and (needed or suspects):

@@ -128,7 +128,10 @@ class Judge:
     ) -> Looked:
         stage = next(i for i, share in enumerate(self.plan.shares) if share >= pointer.share)
         segments = sum(len(row.named_segments) for row in gate)
-        found = canary.judge(rows, self.plan, stage=stage, segments=segments, gate=gate, in_shadow=in_shadow)
+        promises = promises_of(version, self.handled_at)
+        found = canary.judge(
+            rows, self.plan, stage=stage, segments=segments, gate=gate, in_shadow=in_shadow, promises=promises
+        )
         if found.decision in (Decision.ADVANCE, Decision.PROMOTE) and alarmed:
             return self._looked(str(Decision.WAIT), alarmed, version, False, rows, comparer)
         if found.decision is Decision.WAIT:

@@ -10,6 +10,7 @@ from tests.unit.loop.compared_world import compared
 
 from routenlp.errors import SettingsError
 from routenlp.loop.canary import Decision, Plan, arms_paired, judge, serves_candidate
+from routenlp.loop.coverage import Promise
 
 PLAN = Plan()
 
@@ -139,3 +140,16 @@ def test_the_evidence_is_json():
 def test_shares_must_rise_to_everything(shares):
     with pytest.raises(SettingsError, match=r"canary\.shares"):
         Plan(shares=shares, audits=(1,) * len(shares))
+
+
+def test_a_candidate_that_falls_together_with_the_policy_in_force_breaks_its_promise_and_is_taken_back():
+    rng = np.random.default_rng(0)
+    quality = np.concatenate([np.ones(1500), rng.random(500) > 0.15]).astype(np.float64)
+    rows = [compared(lost=np.zeros(2000), quality=quality)]
+    promises = {"t": Promise("quality_ratio", 0.03, 1.0)}
+    found = judge(rows, PLAN, stage=2, segments=0, promises=promises)
+    assert found.decision is Decision.ROLL_BACK
+    assert 1500 < found.broken.audits < 1800
+    assert "task t does not keep its quality_ratio at 0.03" in found.reason
+    assert judge(rows, PLAN, stage=2, segments=0).decision is not Decision.ROLL_BACK
+    assert json.loads(json.dumps(found.evidence()))["broken"]["task"] == "t"

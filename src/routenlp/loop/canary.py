@@ -10,8 +10,8 @@ looked at after each one:
 
 - harm: more than `margin` of quality is lost on a task, or more than `segment_margin` on a segment. Reached: back to
   the policy in force, at once. A candidate that harms none is taken back with probability at most `harm_level`, ever.
-- a broken promise: the candidate's answers do not keep what its certificates say, whatever the policy in force would do
-  (`loop.kept_promises`). Back at once, as for harm, and by mistake as seldom.
+- a broken promise: what the candidate served does not keep what its certificates say, whatever the policy in force
+  would have done (`loop.kept_promises`). Back at once, as for harm, and by mistake as seldom.
 - proof: less than `margin` is lost, on every task that was changed. Without it the candidate never becomes active,
   however long nothing bad was seen: a candidate that loses `margin` or more becomes active with probability at most
   `proof_level`.
@@ -24,7 +24,7 @@ as it is, until more audits have said which it was.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -37,8 +37,7 @@ from routenlp.conformal.sequential import best, first_crossing, log_evidence
 from routenlp.draws import draw
 from routenlp.errors import SettingsError
 from routenlp.loop.compared import Compared, first_of_each_group, no_rows
-from routenlp.loop.coverage import Promise
-from routenlp.loop.kept_promises import Broken, broken_promise
+from routenlp.loop.kept_promises import Broken, ServedAudits, broken_promise
 from routenlp.types import FloatArray
 
 
@@ -147,7 +146,7 @@ def judge(
     segments: int,
     gate: Sequence[Compared] = (),
     in_shadow: int = 0,
-    promises: Mapping[str, Promise] = {},
+    served: Sequence[ServedAudits] = (),
 ) -> CanaryVerdict:
     """What to do at `plan.shares[stage]`, after the audits in `tasks`, each task's in the order in which they came.
 
@@ -156,7 +155,7 @@ def judge(
     their tasks needs its proof, also one that has no audit yet. Others, which the candidate did not change, need none,
     but all do where no gate looked.
     `in_shadow`: how many of the audits came before the canary: they are evidence, and shares do not rise by them.
-    `promises`: by task, what the candidate's certificates say.
+    `served`: of each task that the candidate has a certificate of, the audits that it served.
     """
     before = {rows.task: rows for rows in gate}
     tasks = [*tasks, *(no_rows(name) for name in before if name not in {task.task for task in tasks})]
@@ -172,7 +171,7 @@ def judge(
     audits = sum(s.audits for s in streams if s.segment is None)
     unproved = [s.audits_needed for s in streams if not before or s.task in before]
     needed = max(unproved, default=plan.most_audits)
-    broken = broken_promise(tasks, promises, most_audits=plan.most_audits, level=plan.harm_level)
+    broken = broken_promise(served, most_audits=plan.most_audits, level=plan.harm_level)
     decision, reason = _decide(streams, broken, plan, stage, max(audits - in_shadow, 0), needed)
     share = {
         Decision.ROLL_BACK: 0.0,

@@ -26,11 +26,12 @@ from routenlp.loop import canary, shadow
 from routenlp.loop.canary import Decision, Plan
 from routenlp.loop.compared import Compared, from_evidence, no_rows
 from routenlp.loop.coverage import Promise
+from routenlp.loop.kept_promises import ServedAudits
 from routenlp.loop.lifecycle import State
 from routenlp.loop.shadow import ShadowDecision, ShadowPlan
 from routenlp.store.policy_versions import Move, Pointer, PolicyVersions, Version
+from routenlp.store.sql import monitoring
 from routenlp.store.sql.audits import answered_since
-from routenlp.store.sql.monitoring import open_alarms
 from routenlp.store.turn_lock import hold
 from routenlp.worker.trial_rows import AuditComparer
 
@@ -97,7 +98,7 @@ class Judge:
     def _alarmed(self, version: Version, gate: tuple[Compared, ...]) -> str:
         """Which task's alarm the candidate waits for, in words; empty: none's."""
         changed = {rows.task for rows in gate}
-        for task in sorted(open_alarms(self.connection)) if changed else ():
+        for task in sorted(monitoring.open_alarms(self.connection)) if changed else ():
             if task not in changed and version.summary["tasks"].get(task, {}).get("certificate") is not None:
                 return f"Task {task} has an open alarm, and would go on with the same certificate: until that is over."
         return ""
@@ -128,9 +129,9 @@ class Judge:
     ) -> Looked:
         stage = next(i for i, share in enumerate(self.plan.shares) if share >= pointer.share)
         segments = sum(len(row.named_segments) for row in gate)
-        promises = promises_of(version, self.handled_at)
+        served = self._served(version, comparer)
         found = canary.judge(
-            rows, self.plan, stage=stage, segments=segments, gate=gate, in_shadow=in_shadow, promises=promises
+            rows, self.plan, stage=stage, segments=segments, gate=gate, in_shadow=in_shadow, served=served
         )
         if found.decision in (Decision.ADVANCE, Decision.PROMOTE) and alarmed:
             return self._looked(str(Decision.WAIT), alarmed, version, False, rows, comparer)
@@ -143,6 +144,14 @@ class Judge:
             to = State.ACTIVE if found.decision is Decision.PROMOTE else State.REJECTED
             moved = self._move(version, to, found.evidence() | _graders(comparer))
         return self._looked(str(found.decision), found.reason, version, moved, rows, comparer)
+
+    def _served(self, version: Version, comparer: AuditComparer) -> tuple[ServedAudits, ...]:
+        """What the detectors would have seen of the candidate, were it in force."""
+        policy = comparer.candidate.policy.version
+        return tuple(
+            ServedAudits(task, promise, monitoring.watched_of(self.connection, task, policy))
+            for task, promise in sorted(promises_of(version, self.handled_at).items())
+        )
 
     def _move(self, version: Version, to: State, evidence: Mapping[str, Any]) -> bool:
         """Whether the move was made; harm is not left to the next look."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.unit.loop.compared_world import compared
 
 from routenlp.loop.coverage import Promise
-from routenlp.loop.kept_promises import broken_promise
+from routenlp.loop.kept_promises import ServedAudits, broken_promise
 
 PROMISES = {rule: Promise(rule, 0.1, 1.0) for rule in ("quality_ratio", "joint", "conditional")}
 
 
-def broken(rng, rule, failing, *, n=600, most_audits=600):
-    """Audits of a candidate whose accepted answers fail so often."""
-    quality = (rng.random(n) >= failing).astype(np.float64)
-    rows = [compared(lost=np.zeros(n), quality=quality)]
-    return broken_promise(rows, {"t": PROMISES[rule]}, most_audits=most_audits, level=0.2)
+def broken(rng, rule, failing, *, n=600):
+    """Audits beside a top tier that never fails, of a candidate whose accepted answers fail so often."""
+    x = (rng.random(n) < failing) - 0.1
+    return broken_promise([ServedAudits("t", PROMISES[rule], tuple(x.tolist()))], most_audits=n, level=0.2)
 
 
 @pytest.mark.parametrize("rule", PROMISES)
@@ -34,10 +32,7 @@ def test_failures_twice_as_often_are_found(rule):
     assert (found.task, found.rule, found.target) == ("t", rule, 0.1)
 
 
-def test_a_task_without_a_certificate_has_no_promise_to_break():
-    assert broken_promise([compared(lost=np.ones(500))], {}, most_audits=500, level=0.05) is None
-
-
-def test_a_conversation_counts_once():
-    rows = compared(lost=np.ones(500), groups=["one conversation"] * 500)
-    assert broken_promise([rows], {"t": PROMISES["quality_ratio"]}, most_audits=500, level=0.05) is None
+def test_what_served_nothing_broke_nothing():
+    nothing = ServedAudits("t", PROMISES["joint"], ())
+    assert broken_promise([nothing], most_audits=500, level=0.05) is None
+    assert broken_promise([], most_audits=500, level=0.05) is None

@@ -283,3 +283,25 @@ def test_nothing_on_trial_is_nothing_to_judge(trial):
     with hold(trial.store, "test", BEGAN_S) as held:
         trial.versions.roll_back(held, WHY, now_s=BEGAN_S)
     assert trial.judge.look() is None
+
+
+def served_by_the_candidate(trial, x):
+    """Audits as the monitor leaves those of a policy that is not in force."""
+    policy = trial.comparer.candidate.policy.version
+    rows = [(f"served-{i}", "intent", trial.now_s + i, policy, value, "nobody") for i, value in enumerate(x)]
+    trial.connection.executemany("INSERT INTO watched VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def test_what_it_served_under_its_promise_takes_it_back_though_the_comparison_shows_no_harm(trial):
+    trial.to_canary()
+    trial.audit(5, 1.0, since_s=2.0)
+    served_by_the_candidate(trial, [-0.03] * 40 + [0.97, -0.03] * 40)
+    looked = trial.judge.look()
+    assert (looked.state, looked.decision) == (State.REJECTED, "roll back")
+    assert "Broken promise: task intent" in looked.reason
+
+
+def test_what_it_served_as_promised_holds_it_up_nowhere(trial):
+    trial.to_canary()
+    served_by_the_candidate(trial, [-0.03] * 200)
+    assert trial.judge.look().state is State.CANARY

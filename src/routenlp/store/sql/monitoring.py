@@ -143,6 +143,11 @@ def served_alike(connection: sqlite3.Connection, task: str, one: str, other: str
     return one == other or bool(connection.execute(statements.SERVED_ALIKE, (task, one, other)).fetchone()[0])
 
 
+def watched_of(connection: sqlite3.Connection, task: str, policy: str) -> tuple[float, ...]:
+    """What the watch says of each graded audit that this very policy served, in the order in which they came."""
+    return tuple(x for (x,) in connection.execute(statements.WATCHED_OF, (task, policy)))
+
+
 def raise_alarm(connection: sqlite3.Connection, alarm: Alarm) -> None:
     """Of what no detector sees; nothing where one is open already."""
     with transaction(connection):

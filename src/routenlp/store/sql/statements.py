@@ -350,6 +350,7 @@ SELECT count(*), coalesce(sum(steps > 1), 0),
 FROM traces WHERE task = ? AND policy = ?
 """
 WATCHED_X = "SELECT x FROM watched WHERE task = ? AND at_s >= ? AND went_to = 'detector' AND x IS NOT NULL"
+WATCHED_OF = "SELECT x FROM watched WHERE task = ? AND policy = ? AND x IS NOT NULL ORDER BY at_s, trace_id"
 QUALITY_OF_TIER = """
 SELECT avg(quality) FROM grades JOIN audits ON audits.trace_id = grades.trace_id
 WHERE audits.task = ? AND audits.state = 'graded' AND grades.tier = ?
@@ -368,9 +369,7 @@ SELECT EXISTS (
   WHERE one.task = ? AND one.policy = ? AND its.policy = ?)
 """
 
-EVERY_MOVE = """
-SELECT at_s, version, before, after, share, who, evidence FROM policy_moves ORDER BY seq
-"""
+EVERY_MOVE = "SELECT at_s, version, before, after, share, who, evidence FROM policy_moves ORDER BY seq"
 
 AUDIT_SPEND = "SELECT task, kind, sum(calls), sum(nanos) FROM audit_spend GROUP BY task, kind"
 AUDIT_STATES = "SELECT task, state, count(*) FROM audits GROUP BY task, state"

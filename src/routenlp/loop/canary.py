@@ -173,14 +173,10 @@ def judge(
     needed = max(unproved, default=plan.most_audits)
     broken = broken_promise(served, most_audits=plan.most_audits, level=plan.harm_level)
     decision, reason = _decide(streams, broken, plan, stage, max(audits - in_shadow, 0), needed)
-    share = {
-        Decision.ROLL_BACK: 0.0,
-        Decision.ADVANCE: plan.shares[min(stage + 1, len(plan.shares) - 1)],
-    }.get(decision, plan.shares[stage])
     return CanaryVerdict(
         decision,
         stage,
-        share,
+        _share(decision, plan, stage),
         audits,
         tuple(streams),
         wanted[0],
@@ -190,6 +186,11 @@ def judge(
         reason,
         broken,
     )
+
+
+def _share(decision: Decision, plan: Plan, stage: int) -> float:
+    further = {Decision.ROLL_BACK: 0.0, Decision.ADVANCE: plan.shares[min(stage + 1, len(plan.shares) - 1)]}
+    return further.get(decision, plan.shares[stage])
 
 
 def arms_paired(candidate: NDArray[np.bool_], quality: FloatArray) -> FloatArray:

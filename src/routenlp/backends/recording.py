@@ -30,7 +30,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RecordedAnswer:
     """What was recorded of one answer."""
 
     text: str
@@ -41,7 +41,7 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class _Known:
     metadata: Mapping[str, str]
-    said: Said
+    said: RecordedAnswer
 
 
 _ROW = msgspec.json.Decoder(Row)
@@ -54,7 +54,7 @@ class Recording:
         self._by_id: dict[tuple[str, str], _Known] = {}
         self._by_text: dict[bytes, list[_Known]] = {}
         for row in rows:
-            known = _Known(row.metadata, Said(row.answer, tuple(row.token_probs) or None, row.tokens))
+            known = _Known(row.metadata, RecordedAnswer(row.answer, tuple(row.token_probs) or None, row.tokens))
             self._by_id[row.task, row.id] = known
             self._by_text.setdefault(_said(row.task, row.text, row.turns), []).append(known)
 
@@ -62,7 +62,7 @@ class Recording:
         """How many queries it knows."""
         return len(self._by_id)
 
-    def find(self, query: Query) -> Said | None:
+    def find(self, query: Query) -> RecordedAnswer | None:
         """The answer to the query of this id; for an id that is not known, or none, to the same words in the same task.
 
         Where several queries said the same, those count whose metadata the query repeats. None where none does, or

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from routenlp.cascade.first_by_router import FirstByRouter
 from routenlp.cascade.per_task import rule_of
 from routenlp.conformal.certificate import Certificate, ProvedFor, to_json, voided_by
 from routenlp.conformal.verdict import Status
@@ -110,6 +111,8 @@ class Policy:
     def tiers_of(self, task: str) -> tuple[str, ...]:
         """The tiers that may answer the task, cheapest first: all, but where its own rule knows fewer."""
         rule = rule_of(self.stop_rule, task)
+        while isinstance(rule, FirstByRouter):
+            rule = rule_of(rule.rule, task)
         if rule is None:
             return (self.portfolio.top,)
         known: tuple[str, ...] = getattr(rule, "tiers", self.portfolio.names)

@@ -53,7 +53,7 @@ def broken_promise(served: Sequence[ServedAudits], *, most_audits: int, level: f
 def _broken_after(served: ServedAudits, b: float) -> int | None:
     detector = Detector(watch(served.promise.rule, served.promise.target), b)
     if min(served.x, default=0.0) < detector.watch.lowest:
-        return None  # watched under another promise, before the settings changed
+        return None  # watched under another promise: the settings ask for less than was certified, or changed since
     state = detector.start()
     for n, x in enumerate(served.x, 1):
         state = detector.see(state, x)

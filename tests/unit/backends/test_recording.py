@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routenlp.backends.recording import Recording, Row, Said, read_recording, write_recording
+from routenlp.backends.recording import RecordedAnswer, Recording, Row, read_recording, write_recording
 from routenlp.types import Query, Turn
 
 
@@ -46,9 +46,9 @@ def test_it_comes_back_from_its_file(tmp_path, name):
     write_recording(tmp_path / name, [Row("a", "t", "héllo\n", "hi", {"schema": "x"}, [Turn("user", "y")])])
     recording = read_recording(tmp_path / name)
     assert len(recording) == 1
-    assert recording.find(Query("a", "t", "")) == Said("hi")
+    assert recording.find(Query("a", "t", "")) == RecordedAnswer("hi")
 
 
 def test_what_a_model_said_of_its_tokens_comes_back_with_its_answer(tmp_path):
     write_recording(tmp_path / "r.jsonl", [Row("a", "t", "hello", "hi", token_probs=[0.5, 1.0], tokens=(450, 2))])
-    assert read_recording(tmp_path / "r.jsonl").find(Query("a", "t", "")) == Said("hi", (0.5, 1.0), (450, 2))
+    assert read_recording(tmp_path / "r.jsonl").find(Query("a", "t", "")) == RecordedAnswer("hi", (0.5, 1.0), (450, 2))

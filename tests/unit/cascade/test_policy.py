@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.unit.worlds import PORTFOLIO, TASK, FixedRouter, policy, thresholds
 
+from routenlp.cascade.first_by_router import FirstByRouter
 from routenlp.cascade.per_task import RulePerTask
 from routenlp.cascade.policy import Policy
 from routenlp.cascade.stop_rules import ThresholdCascade
@@ -93,4 +94,6 @@ def test_a_task_may_have_fewer_tiers_than_the_policy():
     of_tasks = replace(BASE, stop_rule=RulePerTask(own, "top"))
     assert BASE.tiers_of("intent") == ("small", "mid", "top")
     assert of_tasks.tiers_of("intent") == ("small", "top")
+    exploring = replace(BASE, stop_rule=FirstByRouter(of_tasks.stop_rule))
+    assert exploring.tiers_of("intent") == ("small", "top")
     assert of_tasks.tiers_of("another") == ("top",), "a task without a rule is the top tier's"

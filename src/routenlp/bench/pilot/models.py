@@ -20,7 +20,7 @@ from routenlp.bench.datasets.recordings import ENDPOINT, Recordings
 from routenlp.bench.six_tasks.replayed import Models
 from routenlp.bench.six_tasks.workload import Workload
 from routenlp.portfolio.tiers import Tier
-from routenlp.settings import Settings, TierSettings
+from routenlp.settings import Settings
 from routenlp.types import Query
 
 
@@ -40,7 +40,7 @@ def with_models(
     if recordings is None or not tasks:
         return WithModels(settings, {})
     cheap = [tier for tier in generation.portfolio[:-1] if tier.backend == "recorded"]
-    portfolio = _among(settings.portfolio, cheap)
+    portfolio = (*settings.portfolio[:-1], *cheap, settings.portfolio[-1])  # dearer than students, and than no top tier
     walled = {
         name: task if name in tasks else msgspec.structs.replace(task, allowed_tiers=settings.tiers_of(name))
         for name, task in settings.tasks.items()
@@ -55,11 +55,6 @@ def with_models(
         said = generation.portfolio[-1].name
         found[top.name, task] = _model(top, recordings, said, task, workload, _of_the_top)
     return WithModels(mixed, found)
-
-
-def _among(portfolio: tuple[TierSettings, ...], cheap: list[TierSettings]) -> tuple[TierSettings, ...]:
-    """Under the top tier, which is dearer than any of them."""
-    return (*portfolio[:-1], *cheap, portfolio[-1])
 
 
 def _model(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routenlp.backends.recording import Said, read_recording
+from routenlp.backends.recording import RecordedAnswer, read_recording
 from routenlp.bench.demo.folder import DemoFolder, as_yaml
 from routenlp.cli import init
 from routenlp.cli.six_tasks import built_in_settings
@@ -30,7 +30,7 @@ def test_what_is_written_serves_the_tested_tasks_without_limits_of_time(tmp_path
     assert folder.complete
     assert {name: task.sla_ms for name, task in settings.tasks.items()} == {"fin_ner": None}
     assert settings.tasks["fin_ner"].serve_when == "empirical"
-    assert read_recording(folder.recording).find(TESTED[0].query) == Said("[]")
+    assert read_recording(folder.recording).find(TESTED[0].query) == RecordedAnswer("[]")
     assert settings.portfolio[-1].recording == str(folder.recording)
 
 

@@ -43,6 +43,7 @@ def test_all_tiers_answered_the_same_rows_and_none_that_was_learned_from(task):
 
 @pytest.mark.data
 @pytest.mark.parametrize("task", TASKS)
+@pytest.mark.usefixtures("six_tasks_dir")
 def test_rows_have_the_roles_that_the_rule_gives_and_qualities_are_as_stated(task):
     settings = built_in_settings(None, os.environ)
     folds = workload.load(settings, os.environ.get("ROUTENLP_DATA"), quick=False, only=[task]).folds[task]
